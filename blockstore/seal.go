@@ -1,0 +1,154 @@
+package blockstore
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/zeebo/blake3"
+)
+
+// blockKeyDomain separates the keys of blocks from what else is derived from
+// a scope's secret.
+const blockKeyDomain = "pifs 2026-01-01 block key v1"
+
+// zeroNonce is right because no key ever encrypts two payloads.
+var zeroNonce [12]byte
+
+// Sealer turns plaintexts into blocks and back for one dedup scope. The same
+// bytes in the same scope give the same block, for every user and for ever:
+//
+//	payload = plaintext or its zstd form, then one codec byte
+//	key     = BLAKE3 of payload, keyed by the scope
+//	block   = AES-256-GCM of payload under key, nonce zero
+//	address = BLAKE3 of block
+//
+// A Sealer is safe for concurrent use.
+type Sealer struct {
+	hashers sync.Pool // of *blake3.Hasher, keyed by the scope
+	packer  packer
+}
+
+// NewSealer returns the sealer of a scope.
+func NewSealer(scope Secret) *Sealer {
+	key := make([]byte, 32)
+	blake3.DeriveKey(blockKeyDomain, scope[:], key)
+	s := &Sealer{}
+	s.hashers.New = func() any {
+		h, err := blake3.NewKeyed(key)
+		if err != nil {
+			panic(err) // only for a key that is not 32 bytes long
+		}
+		return h
+	}
+	return s
+}
+
+// Seal appends the block of plain to dst and returns the extended slice and
+// the block's ref. It fails with ErrTooLarge unless plain has 1 … MaxChunk
+// bytes. dst must not overlap plain.
+func (s *Sealer) Seal(dst, plain []byte) ([]byte, Ref, error) {
+	if len(plain) < 1 || len(plain) > MaxChunk {
+		return dst, Ref{}, fmt.Errorf("seal %d bytes: %w", len(plain), ErrTooLarge)
+	}
+	start := len(dst)
+	out := s.packer.pack(slices.Grow(dst, packSpace(len(plain))+tagLen), plain)
+	payload := out[start:]
+	key := s.keyOf(payload)
+	aead, err := newAEAD(key)
+	if err != nil {
+		return dst, Ref{}, fmt.Errorf("seal block: %w", err)
+	}
+	block := aead.Seal(payload[:0], zeroNonce[:], payload, nil)
+	out = append(out[:start], block...) // moves nothing when out had room for the tag
+	ref := Ref{Address: AddressOf(block), Key: key, Size: uint32(len(plain))}
+	return out, ref, nil
+}
+
+// Open appends the plaintext of block to dst and returns the extended slice.
+// It checks the address, the tag, the key against the payload, and the size:
+// whatever does not match is ErrCorrupt.
+func (s *Sealer) Open(dst, block []byte, ref Ref) ([]byte, error) {
+	out, err := s.open(dst, block, ref)
+	if err != nil {
+		return dst, fmt.Errorf("open block %v: %w", ref.Address, err)
+	}
+	return out, nil
+}
+
+func (s *Sealer) open(dst, block []byte, ref Ref) ([]byte, error) {
+	size := int(ref.Size)
+	if size < 1 || size > MaxChunk || len(block) < MinBlock || len(block) > size+sealOverhead {
+		return nil, fmt.Errorf("%w: %d bytes sealed, %d plain", ErrCorrupt, len(block), size)
+	}
+	if AddressOf(block) != ref.Address {
+		return nil, fmt.Errorf("%w: address does not match", ErrCorrupt)
+	}
+	if len(block) == size+sealOverhead {
+		return s.openPlain(dst, block, ref)
+	}
+	return s.openPacked(dst, block, ref)
+}
+
+// openPlain opens a block whose payload was not compressed, straight into
+// dst.
+func (s *Sealer) openPlain(dst, block []byte, ref Ref) ([]byte, error) {
+	start := len(dst)
+	out, err := s.decrypt(slices.Grow(dst, len(block)), block, ref.Key)
+	if err != nil {
+		return nil, err
+	}
+	end := len(out) - codecLen
+	if out[end] != codecPlain {
+		return nil, fmt.Errorf("%w: codec %d at full size", ErrCorrupt, out[end])
+	}
+	return out[:start+int(ref.Size)], nil
+}
+
+// openPacked opens a block whose payload is shorter than its plaintext.
+func (s *Sealer) openPacked(dst, block []byte, ref Ref) ([]byte, error) {
+	scratch := s.packer.scratch(len(block))
+	defer s.packer.release(scratch)
+	payload, err := s.decrypt((*scratch)[:0], block, ref.Key)
+	if err != nil {
+		return nil, err
+	}
+	return s.packer.unpack(dst, payload, int(ref.Size))
+}
+
+// decrypt appends block's payload to dst, and checks that key is the key of
+// that payload and not merely one that opens it.
+func (s *Sealer) decrypt(dst, block []byte, key Key) ([]byte, error) {
+	aead, err := newAEAD(key)
+	if err != nil {
+		return nil, err
+	}
+	out, err := aead.Open(dst, zeroNonce[:], block, nil)
+	if err != nil {
+		return nil, fmt.Errorf("%w: wrong key or altered bytes", ErrCorrupt)
+	}
+	if s.keyOf(out[len(dst):]) != key {
+		return nil, fmt.Errorf("%w: key is not the payload's", ErrCorrupt)
+	}
+	return out, nil
+}
+
+// keyOf returns the convergent key of a payload.
+func (s *Sealer) keyOf(payload []byte) (key Key) {
+	h := s.hashers.Get().(*blake3.Hasher)
+	h.Reset()
+	_, _ = h.Write(payload) // never fails
+	h.Sum(key[:0])
+	s.hashers.Put(h)
+	return key
+}
+
+func newAEAD(key Key) (cipher.AEAD, error) {
+	b, err := aes.NewCipher(key[:])
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCM(b)
+}
