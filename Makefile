@@ -1,0 +1,38 @@
+# Short targets, no logic: what they run can be typed by hand.
+GO          ?= go
+STATICCHECK  = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+FUZZTIME    ?= 5s
+export GOFLAGS += -buildvcs=false
+
+.PHONY: build deps demo test race lint fuzz bench clean
+
+build:
+	$(GO) build -trimpath -o bin/pifs ./cli/pifs
+
+deps:
+	./integration/deps.sh
+
+test: deps
+	test -z "$$(gofmt -l $$(git ls-files '*.go'))"
+	$(GO) vet ./...
+	$(GO) test -timeout 20m ./...
+	$(MAKE) race
+
+race:
+	$(GO) test -race -timeout 15m ./blockstore/... ./cache/... ./swarm/... ./fsnode/... ./mount/... ./cli/...
+
+lint: deps
+	$(GO) run $(STATICCHECK) ./...
+	$(GO) mod tidy -diff
+
+fuzz:
+	./integration/fuzz.sh $(FUZZTIME)
+
+demo: deps build
+	$(GO) run ./integration/demo -pifs bin/pifs
+
+bench: deps build
+	$(GO) run ./integration/bench -pifs bin/pifs
+
+clean:
+	rm -rf bin
