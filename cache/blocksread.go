@@ -1,0 +1,177 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"pifs/blockstore"
+)
+
+// Get returns the plaintext of the block that ref names, verified. The bytes
+// are shared: nobody may change them. Readers of the same block share one
+// fetch; that one of them gives up does not disturb the others.
+func (b *Blocks) Get(ctx context.Context, s *blockstore.Sealer, ref blockstore.Ref) ([]byte, error) {
+	if p, ok := b.TryGet(ref); ok {
+		return p, nil
+	}
+	if b.closed.Load() {
+		return nil, blockstore.ErrClosed
+	}
+	if ref.Size == 0 || ref.Size > blockstore.MaxChunk {
+		return nil, fmt.Errorf("read block %v of %d bytes: %w", ref.Address, ref.Size, blockstore.ErrTooLarge)
+	}
+	p, err := b.flights.do(ctx, b.life, flightKey{s, ref}, func(ctx context.Context) ([]byte, error) {
+		return b.fetch(ctx, s, ref)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read block %v: %w", ref.Address, err)
+	}
+	return p, nil
+}
+
+// TryGet returns the plaintext if the memory tier has it. It does no I/O.
+func (b *Blocks) TryGet(ref blockstore.Ref) ([]byte, bool) {
+	p, ok := b.memory.get(ref)
+	if ok {
+		b.counts.hits.Add(1)
+	}
+	return p, ok
+}
+
+// Prefetch fetches blocks into the memory tier in the background. What would
+// exceed a few fetches at a time is dropped.
+func (b *Blocks) Prefetch(s *blockstore.Sealer, refs ...blockstore.Ref) {
+	for _, ref := range refs {
+		if b.memory.has(ref) {
+			continue
+		}
+		select {
+		case b.fetchers <- struct{}{}:
+		default:
+			return
+		}
+		spawned := b.spawn(func() {
+			defer func() { <-b.fetchers }()
+			if _, err := b.Get(b.life, s, ref); err != nil && b.life.Err() == nil {
+				b.o.Log.Debug("prefetch", "address", ref.Address, "err", err)
+			}
+		})
+		if !spawned {
+			<-b.fetchers
+			return
+		}
+	}
+}
+
+// fetch reads a block from the nearest place that has it and opens it.
+func (b *Blocks) fetch(ctx context.Context, s *blockstore.Sealer, ref blockstore.Ref) ([]byte, error) {
+	if p, ok := b.memory.get(ref); ok {
+		return p, nil
+	}
+	buf := b.buffers.get(int(ref.Size) + sealSlack)
+	defer b.buffers.put(buf)
+	block, err := b.block(ctx, ref.Address, (*buf)[:0])
+	if err != nil {
+		return nil, err
+	}
+	*buf = block
+	plain, err := s.Open(make([]byte, 0, ref.Size), block, ref)
+	if err != nil {
+		return nil, err
+	}
+	b.memory.add(ref, plain)
+	return plain, nil
+}
+
+// block appends the sealed block to dst: from the outbox, the disk tier or the
+// backend, in this order.
+func (b *Blocks) block(ctx context.Context, addr blockstore.Address, dst []byte) ([]byte, error) {
+	e, err := b.index.lookup(ctx, addr)
+	if err != nil {
+		return nil, err
+	}
+	if e == nil {
+		return nil, fmt.Errorf("look up descriptor: %w", blockstore.ErrNotFound)
+	}
+	if e.state == pinned {
+		block, err := b.outbox.get(ctx, addr, dst)
+		if err == nil {
+			return block, nil
+		}
+		b.o.Log.Warn("read from outbox", "address", addr, "err", err)
+	}
+	if block, ok := b.disk.get(ctx, addr, dst); ok {
+		b.counts.diskHits.Add(1)
+		return block, nil
+	}
+	return b.stripe(ctx, e, dst)
+}
+
+// stripe appends the block to dst from its shards. What cost a decode goes to
+// the disk tier.
+func (b *Blocks) stripe(ctx context.Context, e *entry, dst []byte) ([]byte, error) {
+	b.counts.misses.Add(1)
+	block, degraded, err := b.backend.Get(ctx, e.desc, dst)
+	if err != nil {
+		return nil, err
+	}
+	if degraded {
+		b.counts.degraded.Add(1)
+		b.disk.put(ctx, e.desc.Address, block[len(dst):])
+	}
+	return block, nil
+}
+
+// Descriptor returns the stripe's public record of a block, or ErrNotFound.
+func (b *Blocks) Descriptor(ctx context.Context, addr blockstore.Address) (blockstore.Descriptor, error) {
+	e, err := b.index.lookup(ctx, addr)
+	if err == nil && e == nil {
+		err = blockstore.ErrNotFound
+	}
+	if err != nil {
+		return blockstore.Descriptor{}, fmt.Errorf("look up block %v: %w", addr, err)
+	}
+	return e.desc, nil
+}
+
+// Adopt learns a block that is already stored, from a manifest: a rebuild of
+// the index is made of these. plainSize is the block's plaintext bytes.
+func (b *Blocks) Adopt(ctx context.Context, d blockstore.Descriptor, plainSize uint32) error {
+	if err := d.Validate(); err != nil {
+		return fmt.Errorf("adopt block %v: %w", d.Address, err)
+	}
+	unlock, err := b.locks.lock(ctx, d.Address)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if e, err := b.index.lookup(ctx, d.Address); err != nil || e != nil {
+		return err
+	}
+	e := &entry{desc: d, plain: plainSize, state: full}
+	held, err := b.outbox.has(ctx, d.Address)
+	if err != nil {
+		return fmt.Errorf("adopt block %v: %w", d.Address, err)
+	}
+	if held {
+		e.state = pinned
+	}
+	return errors.Join(b.index.set(ctx, e), b.relieve(ctx))
+}
+
+// Forget drops what is known of a block whose shards the caller has deleted,
+// or is about to delete. Forgetting an unknown block does nothing.
+func (b *Blocks) Forget(ctx context.Context, addr blockstore.Address) error {
+	unlock, err := b.locks.lock(ctx, addr)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	e, err := b.index.lookup(ctx, addr)
+	if err != nil || e == nil {
+		return err
+	}
+	b.memory.remove(addr)
+	return b.index.set(ctx, &entry{desc: e.desc, plain: e.plain, state: gone})
+}

@@ -1,0 +1,132 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"pifs/blockstore"
+)
+
+// round is one pass of Sync, shared by all who asked before it began.
+type round struct {
+	done chan struct{}
+	err  error // set before done is closed
+}
+
+type rounds struct {
+	mu   sync.Mutex
+	next *round     // not begun yet; callers may still join
+	turn sync.Mutex // held by the round that runs
+}
+
+// Sync returns when every block that was put before the call is durable: its
+// shards, or its bytes in the outbox, and then its row in the index. Callers
+// at the same time share a round. Shards that others put into the backend are
+// not covered.
+func (b *Blocks) Sync(ctx context.Context) error {
+	r := b.startRound()
+	select {
+	case <-r.done:
+		return r.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// startRound returns a round that covers everything put so far.
+func (b *Blocks) startRound() *round {
+	b.rounds.mu.Lock()
+	defer b.rounds.mu.Unlock()
+	if b.rounds.next != nil {
+		return b.rounds.next
+	}
+	r := &round{done: make(chan struct{})}
+	if !b.spawn(func() { b.runRound(r) }) {
+		r.err = blockstore.ErrClosed
+		close(r.done)
+		return r
+	}
+	b.rounds.next = r // runRound waits for rounds.mu before it takes it off
+	return r
+}
+
+func (b *Blocks) runRound(r *round) {
+	b.rounds.turn.Lock()
+	defer b.rounds.turn.Unlock()
+	b.rounds.mu.Lock()
+	b.rounds.next = nil
+	b.rounds.mu.Unlock()
+	r.err = b.syncRound(b.life)
+	close(r.done)
+}
+
+func (b *Blocks) syncRound(ctx context.Context) error {
+	batch := b.index.begin()
+	if len(batch) == 0 {
+		return nil
+	}
+	if err := b.makeDurable(ctx, batch); err != nil {
+		b.index.abort()
+		return err
+	}
+	if err := b.index.commit(ctx); err != nil {
+		return fmt.Errorf("commit block index: %w", err)
+	}
+	if b.index.crowded() {
+		b.spawn(func() { b.index.learn(b.life, b.o.Log) })
+	}
+	return b.unpin(ctx, batch)
+}
+
+// makeDurable syncs the shards and the outbox. If the backend cannot vouch for
+// the shards, the blocks are pinned instead, so that one bad store does not
+// make every fsync fail.
+func (b *Blocks) makeDurable(ctx context.Context, batch map[blockstore.Address]*entry) error {
+	if cause := b.backend.Sync(ctx); cause != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		b.o.Log.Warn("stores did not sync; pinning the blocks", "blocks", len(batch), "cause", cause)
+		if err := b.pinBatch(ctx, batch); err != nil {
+			return errors.Join(cause, err)
+		}
+	}
+	if err := b.outbox.sync(ctx); err != nil {
+		return fmt.Errorf("sync outbox: %w", err)
+	}
+	return nil
+}
+
+func (b *Blocks) pinBatch(ctx context.Context, batch map[blockstore.Address]*entry) error {
+	buf := b.buffers.get(blockstore.MaxBlock)
+	defer b.buffers.put(buf)
+	for addr, e := range batch {
+		if e.state == gone || e.state == pinned {
+			continue
+		}
+		block, _, err := b.backend.Get(ctx, e.desc, (*buf)[:0])
+		if err != nil {
+			return fmt.Errorf("pin block %v: %w", addr, err)
+		}
+		err = b.outbox.pin(ctx, addr, block, func() error { return b.index.demote(addr) })
+		if err != nil {
+			return fmt.Errorf("pin block %v: %w", addr, err)
+		}
+	}
+	return nil
+}
+
+// unpin frees the outbox of blocks whose committed rows no longer need it.
+func (b *Blocks) unpin(ctx context.Context, batch map[blockstore.Address]*entry) error {
+	for addr, e := range batch {
+		if !e.unpin {
+			continue
+		}
+		if err := b.outbox.remove(ctx, addr); err != nil {
+			return fmt.Errorf("free outbox of block %v: %w", addr, err)
+		}
+	}
+	return nil
+}

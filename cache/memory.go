@@ -1,0 +1,104 @@
+package cache
+
+import (
+	"sync"
+
+	"pifs/blockstore"
+)
+
+const (
+	nodeSize   = blockstore.MinChunk // smaller plaintexts count as tree nodes
+	memoryCost = 256                 // bytes of book-keeping per entry, about
+)
+
+// memory is the tier of plaintexts. Chunks and nodes are kept in order of use
+// apart from each other, so that one long file that streams through does not
+// push out the nodes of the tree.
+type memory struct {
+	limit int64 // of the costs of both together
+	mu    sync.Mutex
+	nodes *lru[blockstore.Address, verified]
+	bulk  *lru[blockstore.Address, verified]
+}
+
+// verified is the plaintext of a block, under the whole reference: who
+// knows the address but not the key gets nothing.
+type verified struct {
+	ref   blockstore.Ref
+	plain []byte
+}
+
+func newMemory(limit int64) *memory {
+	return &memory{
+		limit: limit,
+		nodes: newLRU[blockstore.Address, verified](),
+		bulk:  newLRU[blockstore.Address, verified](),
+	}
+}
+
+func (m *memory) tier(size uint32) *lru[blockstore.Address, verified] {
+	if size < nodeSize {
+		return m.nodes
+	}
+	return m.bulk
+}
+
+func (m *memory) get(ref blockstore.Ref) ([]byte, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c, ok := m.tier(ref.Size).get(ref.Address)
+	if !ok || c.ref != ref {
+		return nil, false
+	}
+	return c.plain, true
+}
+
+func (m *memory) has(ref blockstore.Ref) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c, ok := m.tier(ref.Size).peek(ref.Address)
+	return ok && c.ref == ref
+}
+
+// add takes plain, which must have been verified against ref and must not
+// change any more.
+func (m *memory) add(ref blockstore.Ref, plain []byte) {
+	cost := int64(cap(plain)) + memoryCost
+	if cost > m.limit {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.tier(ref.Size).put(ref.Address, verified{ref, plain}, cost)
+	m.evict()
+}
+
+// evict brings the tier within its limit. Nodes may hold on to a third of it.
+func (m *memory) evict() {
+	keep := min(m.nodes.cost, m.limit/3)
+	m.bulk.shrink(m.limit - keep)
+	m.nodes.shrink(m.limit - m.bulk.cost)
+}
+
+func (m *memory) remove(addr blockstore.Address) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.nodes.remove(addr)
+	m.bulk.remove(addr)
+}
+
+func (m *memory) used() int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.nodes.cost + m.bulk.cost
+}
+
+// drop forgets everything and returns the bytes freed.
+func (m *memory) drop() int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	freed := m.nodes.cost + m.bulk.cost
+	m.nodes.shrink(0)
+	m.bulk.shrink(0)
+	return freed
+}
