@@ -86,7 +86,7 @@ func (p *packer) unpack(dst, payload []byte, size int) ([]byte, error) {
 	defer p.decoders.Put(d)
 	start := len(dst)
 	dst = slices.Grow(dst, size)
-	out, err := d.DecodeAll(payload[:end], dst[: start : start+size])
+	out, err := d.DecodeAll(payload[:end], dst[:start:start+size])
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}

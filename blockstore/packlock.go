@@ -1,0 +1,112 @@
+package blockstore
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// The marker says that a directory is a store, and carries the lock.
+const (
+	markerName = "store"
+	markerText = "pifs shard store 1\n"
+)
+
+// lockStore makes sure that dir is a store, or makes it one unless mustExist,
+// and locks it for this process until the returned file is closed.
+func lockStore(dir string, mustExist bool) (*os.File, error) {
+	flags := os.O_RDWR
+	if !mustExist {
+		flags |= os.O_CREATE
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, err
+		}
+	}
+	if err := checkNames(dir); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(filepath.Join(dir, markerName), flags, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := flock(f); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	if err := checkMarker(f, dir); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+func flock(f *os.File) error {
+	err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return ErrInUse
+	}
+	if err != nil {
+		return fmt.Errorf("lock: %w", err)
+	}
+	return nil
+}
+
+// checkMarker reads the marker, or writes it where a store is being made.
+func checkMarker(f *os.File, dir string) error {
+	text := make([]byte, len(markerText)+1)
+	n, _ := f.ReadAt(text, 0) // what cannot be read does not match
+	switch text := string(text[:n]); {
+	case text == markerText:
+		return nil
+	case text != "":
+		return fmt.Errorf("%w: marker %q, this program knows %q", ErrFormat, text, markerText)
+	}
+	if _, err := f.WriteAt([]byte(markerText), 0); err != nil {
+		return fmt.Errorf("write marker: %w", err)
+	}
+	if err := f.Sync(); err != nil {
+		return fmt.Errorf("write marker: %w", err)
+	}
+	return OSFS{}.SyncDir(dir)
+}
+
+// checkNames refuses a directory that has no marker and holds things that are
+// not ours. A marker alone can be lost without harm.
+func checkNames(dir string) error {
+	names, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	stranger := ""
+	for _, e := range names {
+		name := e.Name()
+		_, pack := parsePackName(name)
+		switch {
+		case name == markerName:
+			return nil
+		case !pack && !strings.HasPrefix(name, indexName) && name != "lost+found":
+			stranger = name
+		}
+	}
+	if stranger != "" {
+		return fmt.Errorf("%w: not a shard store: it holds %q", ErrFormat, stranger)
+	}
+	return nil
+}
+
+// packNumbers returns the numbers of the pack files in dir, ascending.
+func packNumbers(dir string) ([]uint32, error) {
+	names, err := os.ReadDir(dir) // sorted, and so are numbers of equal width
+	if err != nil {
+		return nil, err
+	}
+	var packs []uint32
+	for _, e := range names {
+		if n, ok := parsePackName(e.Name()); ok && e.Type().IsRegular() {
+			packs = append(packs, n)
+		}
+	}
+	return packs, nil
+}
