@@ -78,8 +78,8 @@ type Blocks struct {
 
 	life     context.Context // ends when Close begins
 	end      context.CancelFunc
-	spawning sync.Mutex      // orders spawn before or after Close
-	work     sync.WaitGroup  // background goroutines
+	spawning sync.Mutex     // orders spawn before or after Close
+	work     sync.WaitGroup // background goroutines
 	fetchers chan struct{}  // slots of Prefetch
 	retry    chan struct{}  // wakes the outbox worker
 	closed   atomic.Bool

@@ -1,0 +1,128 @@
+package swarm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"pifs/blockstore"
+)
+
+// Get appends to dst the block that d describes, checked against its address.
+// The homes of the data shards are asked first, since these are the block as
+// it stands; then those of the parity shards; then everybody for what is still
+// missing. degraded reports that a decode was needed. With fewer than k shards
+// to be had the error is blockstore.ErrLost, and wraps why the first was not.
+func (s *Swarm) Get(ctx context.Context, d blockstore.Descriptor, dst []byte) (block []byte, degraded bool, err error) {
+	if err := d.Validate(); err != nil {
+		return dst, false, err
+	}
+	order := s.order(d.Address)
+	if block, ok := s.getData(ctx, d, order, dst); ok {
+		return block, false, nil
+	}
+	if err := ctx.Err(); err != nil {
+		return dst, false, err
+	}
+	g := s.gather(ctx, d, order, int(d.Class.K))
+	defer g.release()
+	block, err = s.coder.Decode(dst, d, g.shards)
+	if err != nil {
+		if ctx.Err() != nil {
+			return dst, false, ctx.Err()
+		}
+		return dst, false, errors.Join(err, g.cause)
+	}
+	return block, slices.ContainsFunc(g.shards[:d.Class.K], func(p []byte) bool { return p == nil }), nil
+}
+
+// getData reads the k data shards into their place behind dst, so that no copy
+// is made. It gives up at the first that its home does not have.
+func (s *Swarm) getData(ctx context.Context, d blockstore.Descriptor, order []int, dst []byte) ([]byte, bool) {
+	k, size, start := int(d.Class.K), d.ShardSize(), len(dst)
+	if len(order) < k {
+		return dst, false
+	}
+	out := slices.Grow(dst, k*size)[:start+k*size]
+	missing := make([]bool, k)
+	s.each(k, size, func(i int) {
+		at := start + i*size
+		place := out[at : at+size : at+size]
+		shard, err := s.members[order[i]].get(ctx, d.Shards[i], place[:0])
+		missing[i] = err != nil || len(shard) != size
+		if !missing[i] && &shard[0] != &place[0] {
+			copy(place, shard) // the store did not use the room it was given
+		}
+	})
+	if slices.Contains(missing, true) {
+		return dst, false
+	}
+	out = out[:start+int(d.Length)]
+	return out, blockstore.AddressOf(out[start:]) == d.Address
+}
+
+// gathered is what could be read of a stripe.
+type gathered struct {
+	shards [][]byte // in stripe order, nil where missing; checked by who returned them
+	holder []int    // the member that returned it
+	cause  error    // why the first missing shard was not to be had
+	lend   func(*[]byte)
+	bufs   []*[]byte
+}
+
+func (g *gathered) release() {
+	for _, b := range g.bufs {
+		*b = (*b)[:0]
+		g.lend(b)
+	}
+}
+
+func (g *gathered) count() (n int) {
+	for _, p := range g.shards {
+		if p != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// gather reads shards until want of them are there: each from its home first,
+// then those that are missing from anybody.
+func (s *Swarm) gather(ctx context.Context, d blockstore.Descriptor, order []int, want int) *gathered {
+	n := int(d.Class.N)
+	g := &gathered{
+		shards: make([][]byte, n), holder: make([]int, n),
+		lend: func(b *[]byte) { s.buffers.Put(b) },
+	}
+	for i := 0; i < min(n, len(order)) && g.count() < want; i++ {
+		s.take(ctx, g, d, i, order[i])
+	}
+	for i := 0; i < n && g.count() < want; i++ {
+		for at, m := range order {
+			if g.shards[i] == nil && at != i && ctx.Err() == nil {
+				s.take(ctx, g, d, i, m)
+			}
+		}
+	}
+	return g
+}
+
+// take asks one member for shard i.
+func (s *Swarm) take(ctx context.Context, g *gathered, d blockstore.Descriptor, i, from int) {
+	buf := s.buffer(d.ShardSize())
+	shard, err := s.members[from].get(ctx, d.Shards[i], (*buf)[:0])
+	if err == nil && len(shard) != d.ShardSize() {
+		err = fmt.Errorf("store %s: shard of %d bytes: %w", s.members[from].Name, len(shard), blockstore.ErrCorrupt)
+	}
+	if err != nil {
+		s.buffers.Put(buf)
+		if g.cause == nil {
+			g.cause = fmt.Errorf("get shard %d: %w", i, err)
+		}
+		return
+	}
+	*buf = shard
+	g.bufs = append(g.bufs, buf)
+	g.shards[i], g.holder[i] = shard, from
+}

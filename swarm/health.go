@@ -1,0 +1,119 @@
+package swarm
+
+import (
+	"context"
+	"errors"
+
+	"pifs/blockstore"
+)
+
+// Condition is how a shard was found.
+type Condition uint8
+
+const (
+	OK          Condition = iota // held, and right if it was read
+	Missing                      // no member that answers has it
+	Corrupt                      // held at home with other bytes
+	Unreachable                  // its home does not answer, and nobody else has it
+)
+
+func (c Condition) String() string {
+	return [...]string{"ok", "missing", "corrupt", "unreachable"}[c]
+}
+
+// ShardHealth is the condition of one shard of a stripe.
+type ShardHealth struct {
+	Index     int // in the stripe
+	ID        blockstore.ShardID
+	Member    MemberID // that holds it, or its home if nobody does
+	Name      string   // of that member
+	Condition Condition
+	Err       error // what the home said if not OK; may be nil
+}
+
+// Health looks for every shard of a stripe, in stripe order. deep reads and
+// verifies them; otherwise the members' word is taken.
+func (s *Swarm) Health(ctx context.Context, d blockstore.Descriptor, deep bool) ([]ShardHealth, error) {
+	if err := d.Validate(); err != nil {
+		return nil, err
+	}
+	order := s.order(d.Address)
+	report := make([]ShardHealth, d.Class.N)
+	for i := range report {
+		report[i] = s.locate(ctx, d, order, i, deep)
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+	}
+	return report, nil
+}
+
+// locate finds shard i at its home or, failing that, at any other member.
+func (s *Swarm) locate(ctx context.Context, d blockstore.Descriptor, order []int, i int, deep bool) ShardHealth {
+	h := ShardHealth{Index: i, ID: d.Shards[i], Condition: Missing}
+	if i < len(order) {
+		home := s.members[order[i]]
+		h.Member, h.Name = home.ID, home.Name
+		h.Condition, h.Err = s.examine(ctx, d, order[i], i, deep)
+	}
+	if h.Condition == OK {
+		return h
+	}
+	for _, m := range s.others(d, order, i) {
+		if c, _ := s.examine(ctx, d, m, i, deep); c == OK {
+			return ShardHealth{Index: i, ID: h.ID, Member: s.members[m].ID, Name: s.members[m].Name}
+		}
+	}
+	return h
+}
+
+// others returns the members besides its home that shard i may be counted at:
+// a copy at the home of an equal shard stands for that one already.
+func (s *Swarm) others(d blockstore.Descriptor, order []int, i int) []int {
+	var out []int
+	for at, m := range order {
+		taken := at < len(d.Shards) && d.Shards[at] == d.Shards[i]
+		if at != i && !taken {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// examine asks one member about shard i.
+func (s *Swarm) examine(ctx context.Context, d blockstore.Descriptor, at, i int, deep bool) (Condition, error) {
+	m := s.members[at]
+	if err := m.probe(ctx); err != nil {
+		return Unreachable, err
+	}
+	if !deep {
+		held, err := m.Store.Has(ctx, d.Shards[i])
+		switch {
+		case err != nil:
+			return Unreachable, err
+		case !held:
+			return Missing, nil
+		}
+		return OK, nil
+	}
+	buf := s.buffer(d.ShardSize())
+	defer s.buffers.Put(buf)
+	shard, err := m.get(ctx, d.Shards[i], (*buf)[:0])
+	if err == nil {
+		*buf = shard[:0]
+	}
+	return conditionOf(shard, d, err), err
+}
+
+func conditionOf(shard []byte, d blockstore.Descriptor, err error) Condition {
+	switch {
+	case err == nil && len(shard) == d.ShardSize():
+		return OK
+	case err == nil, errors.Is(err, blockstore.ErrCorrupt):
+		return Corrupt
+	case errors.Is(err, blockstore.ErrNotFound):
+		return Missing
+	default:
+		return Unreachable
+	}
+}

@@ -1,0 +1,227 @@
+package swarm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+
+	"pifs/blockstore"
+)
+
+// Local is a member's store in a folder of this machine. The folder may be
+// away, when a disk is not mounted for example: the store is unreachable then,
+// and Reopen takes it back once it has returned. A folder that was moved or
+// replaced while open is noticed by Probe and Sync.
+type Local struct {
+	dir  string
+	id   MemberID // what the folder's identity must be
+	opts blockstore.PackOptions
+
+	mu   sync.RWMutex // held for reading by whoever uses pack
+	pack *blockstore.Pack
+	seen os.FileInfo // of the folder when pack was opened
+	away error       // why pack is nil
+}
+
+var (
+	_ blockstore.Store  = (*Local)(nil)
+	_ blockstore.Lister = (*Local)(nil)
+	_ blockstore.Sizer  = (*Local)(nil)
+	_ Prober            = (*Local)(nil)
+	_ Reopener          = (*Local)(nil)
+)
+
+// CreateLocal makes a store with a new identity in dir. A folder that has an
+// identity already keeps it.
+func CreateLocal(dir string) (MemberID, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fmt.Errorf("create store: %w", err)
+	}
+	id, err := EnsureIdentity(dir)
+	if err != nil {
+		return "", fmt.Errorf("create store %s: %w", dir, err)
+	}
+	pack, err := blockstore.OpenPack(dir, blockstore.PackOptions{})
+	if err != nil {
+		return "", fmt.Errorf("create store %s: %w", dir, err)
+	}
+	if err := pack.Close(); err != nil {
+		return "", fmt.Errorf("create store %s: %w", dir, err)
+	}
+	return id.ID, nil
+}
+
+// OpenLocal opens the store of member id in dir. That it cannot be opened is
+// not an error but a condition, which Probe tells.
+func OpenLocal(dir string, id MemberID, log *slog.Logger) *Local {
+	opts := blockstore.PackOptions{MustExist: true}
+	if log != nil {
+		opts.Warn = func(err error) { log.Warn("store damage", "err", err) }
+	}
+	l := &Local{dir: dir, id: id, opts: opts}
+	l.open()
+	return l
+}
+
+// open takes the folder into use, or notes why not. The caller holds mu, or
+// nobody else knows l.
+func (l *Local) open() {
+	l.pack, l.seen, l.away = nil, nil, nil
+	id, err := LoadIdentity(l.dir)
+	if err == nil && id.ID != l.id {
+		err = fmt.Errorf("the folder belongs to member %s, not %s", id.ID, l.id)
+	}
+	if err == nil {
+		l.seen, err = os.Stat(l.dir)
+	}
+	if err == nil {
+		l.pack, err = blockstore.OpenPack(l.dir, l.opts)
+	}
+	if err != nil {
+		l.away = fmt.Errorf("%w: %w", ErrUnreachable, err)
+	}
+}
+
+// use returns the open pack, which the caller must give back with done.
+func (l *Local) use() (pack *blockstore.Pack, done func(), err error) {
+	l.mu.RLock()
+	if l.pack == nil {
+		defer l.mu.RUnlock()
+		return nil, nil, l.away
+	}
+	return l.pack, l.mu.RUnlock, nil
+}
+
+// Put stores a shard; see blockstore.Store.
+func (l *Local) Put(ctx context.Context, id blockstore.ShardID, shard []byte) error {
+	pack, done, err := l.use()
+	if err != nil {
+		return err
+	}
+	defer done()
+	return pack.Put(ctx, id, shard)
+}
+
+// Get appends a shard to dst; see blockstore.Store.
+func (l *Local) Get(ctx context.Context, id blockstore.ShardID, dst []byte) ([]byte, error) {
+	pack, done, err := l.use()
+	if err != nil {
+		return dst, err
+	}
+	defer done()
+	return pack.Get(ctx, id, dst)
+}
+
+// Has reports whether a shard is held; see blockstore.Store.
+func (l *Local) Has(ctx context.Context, id blockstore.ShardID) (bool, error) {
+	pack, done, err := l.use()
+	if err != nil {
+		return false, err
+	}
+	defer done()
+	return pack.Has(ctx, id)
+}
+
+// Delete forgets a shard; see blockstore.Store.
+func (l *Local) Delete(ctx context.Context, id blockstore.ShardID) error {
+	pack, done, err := l.use()
+	if err != nil {
+		return err
+	}
+	defer done()
+	return pack.Delete(ctx, id)
+}
+
+// Sync makes durable what was put. A folder that is no longer where it was
+// cannot be vouched for.
+func (l *Local) Sync(ctx context.Context) error {
+	if err := l.Probe(ctx); err != nil {
+		return err
+	}
+	pack, done, err := l.use()
+	if err != nil {
+		return err
+	}
+	defer done()
+	return pack.Sync(ctx)
+}
+
+// List enumerates the shards; see blockstore.Lister.
+func (l *Local) List(ctx context.Context, fn func(id blockstore.ShardID, size int) error) error {
+	pack, done, err := l.use()
+	if err != nil {
+		return err
+	}
+	defer done()
+	return pack.List(ctx, fn)
+}
+
+// Usage returns what the store occupies.
+func (l *Local) Usage(ctx context.Context) (blockstore.Usage, error) {
+	pack, done, err := l.use()
+	if err != nil {
+		return blockstore.Usage{}, err
+	}
+	defer done()
+	return pack.Usage(ctx)
+}
+
+// Compact gives back the space of deleted shards; see blockstore.Pack.
+func (l *Local) Compact(ctx context.Context, minGarbage float64) (int64, error) {
+	pack, done, err := l.use()
+	if err != nil {
+		return 0, err
+	}
+	defer done()
+	return pack.Compact(ctx, minGarbage)
+}
+
+// Probe reports whether the folder is where it was opened.
+func (l *Local) Probe(context.Context) error {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	if l.pack == nil {
+		return l.away
+	}
+	return l.moved()
+}
+
+// moved reports a folder that is no longer the one that was opened. The caller
+// holds mu.
+func (l *Local) moved() error {
+	now, err := os.Stat(l.dir)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrUnreachable, err)
+	}
+	if !os.SameFile(now, l.seen) {
+		return fmt.Errorf("%w: %s was replaced", ErrUnreachable, l.dir)
+	}
+	return nil
+}
+
+// Reopen closes the store if it is open and opens it again.
+func (l *Local) Reopen(context.Context) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.pack != nil {
+		// What close has to say is about the folder as it was.
+		_ = l.pack.Close()
+	}
+	l.open()
+	return l.away
+}
+
+// Close closes the store if it is open. Using it afterwards is ErrClosed.
+func (l *Local) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	pack := l.pack
+	l.pack, l.away = nil, errors.Join(ErrUnreachable, blockstore.ErrClosed)
+	if pack == nil {
+		return nil
+	}
+	return pack.Close()
+}

@@ -1,0 +1,99 @@
+package swarm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"pifs/blockstore"
+)
+
+// ErrUnreachable means that a member does not answer: its folder is not there,
+// or a sync of it failed and it has to be reopened first.
+var ErrUnreachable = errors.New("store is unreachable")
+
+// Member is a store with its place in the swarm.
+type Member struct {
+	ID     MemberID
+	Name   string           // what a user calls it: the folder's path
+	Weight uint32           // 1 if zero
+	Store  blockstore.Store // a *Local, a remote store, or a fake of a test
+}
+
+// Prober is a Store that can tell, without asking for a shard, whether it
+// answers at present: nil, or an error that wraps ErrUnreachable.
+type Prober interface {
+	Probe(ctx context.Context) error
+}
+
+// Reopener is a Store that can try to come back after it became unreachable.
+type Reopener interface {
+	Reopen(ctx context.Context) error
+}
+
+// member is a Member and what is known of its condition.
+type member struct {
+	Member
+
+	mu     sync.Mutex
+	failed error // of a sync: what the store says it holds may be lost
+}
+
+// fail takes the member out of use until it is reopened.
+func (m *member) fail(cause error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.failed = fmt.Errorf("%w: %w", ErrUnreachable, cause)
+}
+
+// writable returns why nothing may be put there, or nil.
+func (m *member) writable() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.failed
+}
+
+// probe returns why the member does not answer, or nil.
+func (m *member) probe(ctx context.Context) error {
+	if err := m.writable(); err != nil {
+		return err
+	}
+	if p, ok := m.Store.(Prober); ok {
+		return p.Probe(ctx)
+	}
+	return nil
+}
+
+func (m *member) reopen(ctx context.Context) error {
+	if r, ok := m.Store.(Reopener); ok {
+		if err := r.Reopen(ctx); err != nil {
+			return err
+		}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.failed = nil
+	return nil
+}
+
+// put stores a shard unless the member is out of use.
+func (m *member) put(ctx context.Context, id blockstore.ShardID, shard []byte) error {
+	if err := m.writable(); err != nil {
+		return fmt.Errorf("store %s: %w", m.Name, err)
+	}
+	if err := m.Store.Put(ctx, id, shard); err != nil {
+		return fmt.Errorf("store %s: %w", m.Name, err)
+	}
+	return nil
+}
+
+// get appends a shard to dst. A member that is out of use for writing is
+// still asked, since the shard is checked.
+func (m *member) get(ctx context.Context, id blockstore.ShardID, dst []byte) ([]byte, error) {
+	shard, err := m.Store.Get(ctx, id, dst)
+	if err != nil {
+		return dst, fmt.Errorf("store %s: %w", m.Name, err)
+	}
+	return shard, nil
+}

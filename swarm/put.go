@@ -1,0 +1,79 @@
+package swarm
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"pifs/blockstore"
+)
+
+// parallelFrom is the shard size in bytes from which the members of a stripe
+// are asked at the same time: below it a goroutine costs more than it saves.
+const parallelFrom = 64 << 10
+
+// Put stores block, whose address is addr, as a stripe with one shard per
+// member. A shard whose home does not take it goes to a spare. placed is how
+// many members have theirs: at least the class's quorum, or the error says why
+// the first of the others failed. The descriptor is valid in both cases. What
+// was placed is durable after Sync.
+func (s *Swarm) Put(ctx context.Context, addr blockstore.Address, block []byte) (blockstore.Descriptor, int, error) {
+	d, shards, err := s.coder.Encode(s.class, addr, block)
+	if err != nil {
+		return d, 0, err
+	}
+	defer shards.Release()
+	order := s.order(addr)
+	n := int(d.Class.N)
+	errs := make([]error, n)
+	s.each(n, d.ShardSize(), func(i int) {
+		errs[i] = s.members[order[i]].put(ctx, d.Shards[i], shards.Pieces[i])
+	})
+	holders, cause := s.putSpares(ctx, d, shards, order, errs)
+	s.note(holders, len(holders), d.Class.Quorum())
+	if len(holders) < d.Class.Quorum() {
+		return d, len(holders), fmt.Errorf("place stripe %v: %d of %d shards, %d needed: %w",
+			addr, len(holders), n, d.Class.Quorum(), cause)
+	}
+	return d, len(holders), nil
+}
+
+// putSpares offers the shards that failed to the members after the n-th. It
+// returns who holds a shard now, and the first cause of failure.
+func (s *Swarm) putSpares(ctx context.Context, d blockstore.Descriptor, shards *blockstore.Shards, order []int, errs []error) (holders []int, cause error) {
+	spares := order[len(errs):]
+	holders = make([]int, 0, len(errs))
+	for i, err := range errs {
+		home := order[i]
+		for err != nil && len(spares) > 0 && ctx.Err() == nil {
+			if cause == nil {
+				cause = err
+			}
+			home, spares = spares[0], spares[1:]
+			err = s.members[home].put(ctx, d.Shards[i], shards.Pieces[i])
+		}
+		if err == nil {
+			holders = append(holders, home)
+		} else if cause == nil {
+			cause = err
+		}
+	}
+	return holders, cause
+}
+
+// each calls fn for 0 … n−1, at the same time if shards of size bytes make
+// that worth it.
+func (s *Swarm) each(n, size int, fn func(i int)) {
+	if n == 1 || size < parallelFrom {
+		for i := range n {
+			fn(i)
+		}
+		return
+	}
+	var wg sync.WaitGroup
+	for i := 1; i < n; i++ {
+		wg.Go(func() { fn(i) })
+	}
+	fn(0)
+	wg.Wait()
+}

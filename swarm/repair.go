@@ -1,0 +1,89 @@
+package swarm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"pifs/blockstore"
+)
+
+// Repair puts every shard of a stripe right: those that are missing or wrong
+// are rebuilt from the others and put to their homes, or to spares. Every
+// input and output is checked against its id. fixed counts the shards that
+// were put and read back; they are durable after Sync. The error joins what
+// could not be put; blockstore.ErrLost means that fewer than k shards are left
+// and nothing was changed.
+func (s *Swarm) Repair(ctx context.Context, d blockstore.Descriptor) (fixed int, err error) {
+	report, err := s.Health(ctx, d, true)
+	if err != nil {
+		return 0, err
+	}
+	var wrong []ShardHealth
+	for _, h := range report {
+		if h.Condition != OK {
+			wrong = append(wrong, h)
+		}
+	}
+	if len(wrong) == 0 {
+		return 0, nil
+	}
+	order := s.order(d.Address)
+	g := s.gather(ctx, d, order, int(d.Class.N))
+	defer g.release()
+	if err := s.coder.Rebuild(d, g.shards); err != nil {
+		return 0, errors.Join(err, ctx.Err(), g.cause)
+	}
+	var errs []error
+	for _, h := range wrong {
+		if err := s.restore(ctx, d, order, h, g.shards[h.Index]); err != nil {
+			errs = append(errs, fmt.Errorf("restore shard %d of %v: %w", h.Index, d.Address, err))
+			continue
+		}
+		fixed++
+	}
+	return fixed, errors.Join(errs...)
+}
+
+// restore puts a shard to its home or, if that does not answer, to a spare.
+func (s *Swarm) restore(ctx context.Context, d blockstore.Descriptor, order []int, h ShardHealth, shard []byte) error {
+	places := order[min(int(d.Class.N), len(order)):]
+	if h.Index < len(order) {
+		places = append([]int{order[h.Index]}, places...)
+	}
+	var errs []error
+	for _, m := range places {
+		err := s.replace(ctx, m, h.ID, shard)
+		if err == nil {
+			s.note([]int{m}, 1, 1) // its sync must not fail unnoticed
+			return nil
+		}
+		errs = append(errs, err)
+	}
+	if len(errs) == 0 {
+		return fmt.Errorf("%w: fewer members than shards", ErrUnreachable)
+	}
+	return errors.Join(errs...)
+}
+
+// replace makes one member hold shard, whatever it holds under the id now, and
+// reads it back: a store that says it is done may be the one that lost it.
+func (s *Swarm) replace(ctx context.Context, at int, id blockstore.ShardID, shard []byte) error {
+	m := s.members[at]
+	if err := m.probe(ctx); err != nil {
+		return fmt.Errorf("store %s: %w", m.Name, err)
+	}
+	buf := s.buffer(len(shard))
+	defer s.buffers.Put(buf)
+	if _, err := m.get(ctx, id, (*buf)[:0]); errors.Is(err, blockstore.ErrCorrupt) {
+		// The store would take a put of what it holds for done.
+		if err := m.Store.Delete(ctx, id); err != nil {
+			return fmt.Errorf("store %s: %w", m.Name, err)
+		}
+	}
+	putErr := m.put(ctx, id, shard)
+	if _, err := m.get(ctx, id, (*buf)[:0]); err != nil {
+		return errors.Join(putErr, err)
+	}
+	return nil
+}

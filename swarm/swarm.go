@@ -1,0 +1,126 @@
+package swarm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"pifs/blockstore"
+)
+
+// Swarm spreads stripes over its members. It is safe for concurrent use.
+type Swarm struct {
+	members    []*member
+	candidates []Candidate // of members, in the same order
+	class      blockstore.Class
+	coder      *blockstore.Coder
+	log        *slog.Logger
+	buffers    sync.Pool // of *[]byte, for shards
+
+	mu    sync.Mutex
+	epoch syncEpoch // guarded by mu
+}
+
+// New returns a swarm of members, whose order does not matter. The ladder and
+// their number choose the class of new stripes; members that are unreachable
+// count, since their shards are expected back.
+func New(members []Member, ladder blockstore.Ladder, log *slog.Logger) (*Swarm, error) {
+	class, err := ladder.ClassFor(len(members))
+	if err != nil {
+		return nil, fmt.Errorf("form swarm: %w", err)
+	}
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	s := &Swarm{class: class, coder: blockstore.NewCoder(), log: log}
+	s.epoch = newSyncEpoch(len(members))
+	seen := make(map[MemberID]bool)
+	for _, m := range members {
+		if m.ID == "" || m.Store == nil || seen[m.ID] {
+			return nil, fmt.Errorf("form swarm: member %q (%s) is not distinct and whole", m.ID, m.Name)
+		}
+		seen[m.ID] = true
+		m.Weight = max(m.Weight, 1)
+		s.members = append(s.members, &member{Member: m})
+		s.candidates = append(s.candidates, NewCandidate(m.ID, m.Weight))
+	}
+	return s, nil
+}
+
+// Class returns the class of new stripes.
+func (s *Swarm) Class() blockstore.Class { return s.class }
+
+// order returns all members as placement ranks them for a block.
+func (s *Swarm) order(addr blockstore.Address) []int {
+	return Place(addr, s.candidates, len(s.candidates))
+}
+
+// MemberInfo says how a member is.
+type MemberInfo struct {
+	ID    MemberID
+	Name  string
+	Err   error            // why it does not answer, or nil
+	Usage blockstore.Usage // zero if unreachable or not told
+}
+
+// Members returns the condition of all members, in the order given to New.
+func (s *Swarm) Members(ctx context.Context) []MemberInfo {
+	infos := make([]MemberInfo, len(s.members))
+	for i, m := range s.members {
+		infos[i] = MemberInfo{ID: m.ID, Name: m.Name, Err: m.probe(ctx)}
+		sizer, ok := m.Store.(blockstore.Sizer)
+		if infos[i].Err != nil || !ok {
+			continue
+		}
+		infos[i].Usage, infos[i].Err = sizer.Usage(ctx)
+	}
+	return infos
+}
+
+// Usage returns what all reachable members together occupy.
+func (s *Swarm) Usage(ctx context.Context) (sum blockstore.Usage) {
+	for _, m := range s.Members(ctx) {
+		sum.Shards += m.Usage.Shards
+		sum.Bytes += m.Usage.Bytes
+		sum.Disk += m.Usage.Disk
+	}
+	return sum
+}
+
+// MayDie returns how many more members may be lost before a full stripe is:
+// n − k less those that do not answer now, and never less than zero.
+func (s *Swarm) MayDie(ctx context.Context) int {
+	away := 0
+	for _, m := range s.members {
+		if m.probe(ctx) != nil {
+			away++
+		}
+	}
+	return max(0, s.class.Spare()-away)
+}
+
+// Reopen tries to bring back every member that does not answer. The error
+// joins those of the members that still do not.
+func (s *Swarm) Reopen(ctx context.Context) error {
+	var errs []error
+	for _, m := range s.members {
+		if m.probe(ctx) == nil {
+			continue
+		}
+		if err := m.reopen(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("reopen store %s: %w", m.Name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// buffer lends a buffer with room for size bytes.
+func (s *Swarm) buffer(size int) *[]byte {
+	if b, ok := s.buffers.Get().(*[]byte); ok && cap(*b) >= size {
+		return b
+	}
+	b := make([]byte, 0, size)
+	return &b
+}
