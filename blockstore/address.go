@@ -3,8 +3,6 @@ package blockstore
 import (
 	"encoding/hex"
 	"fmt"
-
-	"github.com/zeebo/blake3"
 )
 
 // Address is the BLAKE3-256 digest of a block's ciphertext: its permanent
@@ -31,10 +29,10 @@ type Ref struct {
 }
 
 // AddressOf returns the address of a block's ciphertext.
-func AddressOf(block []byte) Address { return blake3.Sum256(block) }
+func AddressOf(block []byte) Address { return sum(block) }
 
 // ShardIDOf returns the id of a shard's bytes.
-func ShardIDOf(shard []byte) ShardID { return blake3.Sum256(shard) }
+func ShardIDOf(shard []byte) ShardID { return sum(shard) }
 
 func (a Address) String() string { return hex.EncodeToString(a[:]) }
 func (s ShardID) String() string { return hex.EncodeToString(s[:]) }

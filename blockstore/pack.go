@@ -84,9 +84,10 @@ type Pack struct {
 }
 
 var (
-	_ Store  = (*Pack)(nil)
-	_ Lister = (*Pack)(nil)
-	_ Sizer  = (*Pack)(nil)
+	_ Store       = (*Pack)(nil)
+	_ Lister      = (*Pack)(nil)
+	_ Sizer       = (*Pack)(nil)
+	_ PiecePutter = (*Pack)(nil)
 )
 
 // OpenPack opens the store in dir, and makes it if there is none. Only one

@@ -23,6 +23,14 @@ func (p *Pack) Put(ctx context.Context, id ShardID, shard []byte) error {
 	return nil
 }
 
+// PutPiece is Put without hashing the bytes once more.
+func (p *Pack) PutPiece(ctx context.Context, piece Piece) error {
+	if err := p.put(ctx, piece.id, piece.bytes); err != nil {
+		return fmt.Errorf("put shard %v: %w", piece.id, err)
+	}
+	return nil
+}
+
 // put stores a shard whose id is known to be right.
 func (p *Pack) put(ctx context.Context, id ShardID, shard []byte) error {
 	if err := p.makeRoom(ctx); err != nil {

@@ -5,7 +5,6 @@ import (
 	"crypto/cipher"
 	"fmt"
 	"slices"
-	"sync"
 
 	"github.com/zeebo/blake3"
 )
@@ -27,23 +26,15 @@ var zeroNonce [12]byte
 //
 // A Sealer is safe for concurrent use.
 type Sealer struct {
-	hashers sync.Pool // of *blake3.Hasher, keyed by the scope
-	packer  packer
+	keys   tree // keyed by the scope: its root over a payload is the block's key
+	packer packer
 }
 
 // NewSealer returns the sealer of a scope.
 func NewSealer(scope Secret) *Sealer {
-	key := make([]byte, 32)
-	blake3.DeriveKey(blockKeyDomain, scope[:], key)
-	s := &Sealer{}
-	s.hashers.New = func() any {
-		h, err := blake3.NewKeyed(key)
-		if err != nil {
-			panic(err) // only for a key that is not 32 bytes long
-		}
-		return h
-	}
-	return s
+	var key [32]byte
+	blake3.DeriveKey(blockKeyDomain, scope[:], key[:])
+	return &Sealer{keys: keyedTree(key)}
 }
 
 // Seal appends the block of plain to dst and returns the extended slice and
@@ -136,14 +127,7 @@ func (s *Sealer) decrypt(dst, block []byte, key Key) ([]byte, error) {
 }
 
 // keyOf returns the convergent key of a payload.
-func (s *Sealer) keyOf(payload []byte) (key Key) {
-	h := s.hashers.Get().(*blake3.Hasher)
-	h.Reset()
-	_, _ = h.Write(payload) // never fails
-	h.Sum(key[:0])
-	s.hashers.Put(h)
-	return key
-}
+func (s *Sealer) keyOf(payload []byte) Key { return s.keys.root(payload) }
 
 func newAEAD(key Key) (cipher.AEAD, error) {
 	b, err := aes.NewCipher(key[:])

@@ -43,9 +43,13 @@ func (c *Coder) code(class Class) (reedsolomon.Encoder, error) {
 type Shards struct {
 	Pieces [][]byte
 
+	ids     []ShardID
 	buf     *[]byte
 	buffers *sync.Pool
 }
+
+// Piece returns shard i with the id that was computed when it was made.
+func (s *Shards) Piece(i int) Piece { return Piece{id: s.ids[i], bytes: s.Pieces[i]} }
 
 // Release gives the buffers back. The pieces must not be used after it.
 func (s *Shards) Release() {
@@ -78,6 +82,7 @@ func (c *Coder) Encode(class Class, addr Address, block []byte) (Descriptor, *Sh
 		}
 		d.Shards[i] = ShardIDOf(p)
 	}
+	s.ids = d.Shards
 	return d, s, nil
 }
 
