@@ -1,0 +1,170 @@
+package fsnode
+
+import (
+	"fmt"
+	"syscall"
+)
+
+const (
+	// firstCookie is the smallest cookie of an entry: 0 is the beginning, and
+	// the rest below is left for "." and "..".
+	firstCookie = 16
+	// slots is how many names of one directory may share a hash.
+	slots = 8
+)
+
+// dentKey is the place of a directory entry: its directory and a slot, which
+// is the hash of its name or one of the next seven numbers.
+type dentKey struct {
+	parent Ino
+	h      uint64
+}
+
+// dent is a directory entry in memory. With ino 0 it says that name does not
+// exist and that its slot is free. All fields are guarded by Volume.mu.
+type dent struct {
+	key  dentKey
+	name string
+	ino  Ino
+	typ  uint32
+	gen  uint64 // of its last change; pinned in memory while > Volume.saved
+}
+
+func dentLess(a, b *dent) bool {
+	return a.key.parent < b.key.parent || a.key.parent == b.key.parent && a.key.h < b.key.h
+}
+
+const dentWeight = 160
+
+// find returns the entry name of directory dir. If there is none, its ino is 0
+// and its key is the slot that the name would take. v.mu is held.
+func (v *Volume) find(dir *inode, name string) (*dent, error) {
+	if len(name) > maxName {
+		return nil, syscall.ENAMETOOLONG
+	}
+	h := v.db.nameHash(name)
+	if d := v.dents[dentKey{dir.ino, h}]; d != nil && d.name == name {
+		return d, nil
+	}
+	if !dir.complete {
+		if err := v.loadSlots(dir.ino, h); err != nil {
+			return nil, err
+		}
+	}
+	free := dentKey{dir.ino, 0}
+	for s := h; s < h+slots; s++ {
+		d := v.dents[dentKey{dir.ino, s}]
+		if d != nil && d.name == name && d.ino != 0 {
+			return d, nil
+		}
+		if free.h == 0 && (d == nil || d.ino == 0) {
+			free.h = s
+		}
+	}
+	if free.h == 0 {
+		return nil, fmt.Errorf("place %q: %d names share a hash: %w", name, slots, syscall.ENOSPC)
+	}
+	if d := v.dents[free]; d != nil {
+		if d.gen <= v.saved {
+			d.name = name
+		}
+		return &dent{key: free, name: name, gen: d.gen}, nil
+	}
+	d := &dent{key: free, name: name}
+	v.addDent(d)
+	return d, nil
+}
+
+// loadSlots reads the slots of one hash that memory does not have.
+func (v *Volume) loadSlots(parent Ino, h uint64) error {
+	return v.db.each(qSlots, func(k int64, sealed []byte) error {
+		_, err := v.loadDent(dentKey{parent, uint64(k)}, sealed)
+		return err
+	}, int64(parent), int64(h), int64(h+slots))
+}
+
+// loadDent returns the entry at key, from memory if it is there, else from its
+// row.
+func (v *Volume) loadDent(key dentKey, sealed []byte) (*dent, error) {
+	if d := v.dents[key]; d != nil && (d.ino != 0 || d.gen > v.saved) {
+		return d, nil
+	}
+	var row dirent
+	if err := v.db.open('d', key.parent, key.h, sealed, &row); err != nil {
+		return nil, err
+	}
+	if old := v.dents[key]; old != nil {
+		v.dropDent(old)
+	}
+	d := &dent{key: key, name: row.Name, ino: row.Ino, typ: row.Type}
+	v.addDent(d)
+	return d, nil
+}
+
+func (v *Volume) addDent(d *dent) {
+	v.dents[d.key] = d
+	v.weight += dentWeight
+}
+
+// dropDent forgets a clean entry; its directory is no longer all in memory.
+func (v *Volume) dropDent(d *dent) {
+	delete(v.dents, d.key)
+	v.weight -= dentWeight
+	if d.ino == 0 {
+		return
+	}
+	if dir := v.inodes[d.key.parent]; dir != nil {
+		dir.complete = false
+	}
+}
+
+// setDent makes the entry found as d name ino; ino 0 removes it. The entry is
+// marked for saving and for the next commit. v.mu is held.
+func (v *Volume) setDent(d *dent, ino Ino, typ uint32) {
+	cur := v.dents[d.key]
+	if cur == nil {
+		cur = &dent{key: d.key}
+		v.addDent(cur)
+	}
+	cur.name, cur.ino, cur.typ = d.name, ino, typ
+	if cur.gen != v.gen {
+		cur.gen = v.gen
+		v.pending.dents = append(v.pending.dents, cur)
+		v.pinned.ReplaceOrInsert(cur)
+	}
+	v.touch(d.key.parent, d.name)
+}
+
+// touchSet is the names of a directory whose entries in the Merkle tree are
+// out of date.
+type touchSet struct {
+	all   bool // unknown: compare every entry
+	names map[string]struct{}
+}
+
+// touch notes that a name's entry in the Merkle tree is out of date.
+func (v *Volume) touch(dir Ino, name string) {
+	t := v.touched[dir]
+	if t == nil {
+		t = &touchSet{names: map[string]struct{}{}}
+		v.touched[dir] = t
+		v.pending.dirty = append(v.pending.dirty, dir)
+	}
+	if !t.all {
+		t.names[name] = struct{}{}
+	}
+	if v.changed.IsZero() {
+		v.changed = now().Go()
+	}
+}
+
+// touchInode notes that an inode's entries are out of date under all names.
+func (v *Volume) touchInode(in *inode) {
+	v.change(in)
+	if in.ino == RootIno {
+		v.touch(0, "")
+	}
+	for _, l := range in.rec.Links {
+		v.touch(l.Parent, l.Name)
+	}
+}

@@ -1,0 +1,187 @@
+package fsnode
+
+import (
+	"fmt"
+	"syscall"
+	"time"
+)
+
+const (
+	modeType = syscall.S_IFMT
+	modeDir  = syscall.S_IFDIR
+	modeFile = syscall.S_IFREG
+	modeLink = syscall.S_IFLNK
+)
+
+// inode is an inode in memory. All fields are guarded by Volume.mu.
+type inode struct {
+	ino      Ino
+	rec      record
+	gen      uint64   // of its last change; pinned in memory while > Volume.saved
+	content  *content // of a regular file that is not inlined; loaded on use
+	complete bool     // of a directory: memory holds every entry there is
+	dead     bool     // destroyed; its rows go with the next save
+	weight   int      // bytes accounted in Volume.weight
+}
+
+// inode returns an inode, reading it if memory does not have it. v.mu is held.
+func (v *Volume) inode(ino Ino) (*inode, error) {
+	if in := v.inodes[ino]; in != nil {
+		if in.dead {
+			return nil, syscall.ENOENT
+		}
+		return in, nil
+	}
+	rec, err := v.db.inode(ino)
+	if err != nil {
+		return nil, fmt.Errorf("read inode %d: %w", ino, err)
+	}
+	if rec == nil {
+		return nil, syscall.ENOENT
+	}
+	in := &inode{ino: ino, rec: *rec}
+	v.inodes[ino] = in
+	v.weigh(in)
+	return in, nil
+}
+
+// dir returns an inode that must be a directory.
+func (v *Volume) dir(ino Ino) (*inode, error) {
+	in, err := v.inode(ino)
+	if err != nil {
+		return nil, err
+	}
+	if !in.rec.isDir() {
+		return nil, syscall.ENOTDIR
+	}
+	return in, nil
+}
+
+// change notes that in's record changed, to be saved. v.mu is held.
+func (v *Volume) change(in *inode) {
+	if in.gen != v.gen {
+		in.gen = v.gen
+		v.pending.inodes[in.ino] = in
+	}
+	v.weigh(in)
+}
+
+// weigh brings the memory account of in up to date and makes room if needed.
+func (v *Volume) weigh(in *inode) {
+	w := in.rec.footprint()
+	if in.content != nil {
+		w += 100 * len(in.content.base)
+	}
+	v.weight += w - in.weight
+	in.weight = w
+	if int64(v.weight) > v.o.CacheBytes {
+		v.evict(in)
+	}
+}
+
+// evict drops clean entries, at random, until an eighth of the room is free.
+func (v *Volume) evict(keep *inode) {
+	goal := int(v.o.CacheBytes - v.o.CacheBytes/8)
+	for ino, in := range v.inodes {
+		if v.weight <= goal {
+			return
+		}
+		if in != keep && v.evictable(in) {
+			v.weight -= in.weight
+			delete(v.inodes, ino)
+		}
+	}
+	for _, d := range v.dents {
+		if v.weight <= goal {
+			return
+		}
+		if d.gen <= v.saved {
+			v.dropDent(d)
+		}
+	}
+}
+
+func (v *Volume) evictable(in *inode) bool {
+	if in.gen > v.saved || in.ino == RootIno || in.rec.Nlink == 0 {
+		return false
+	}
+	c := in.content
+	return c == nil || c.fresh.Empty() && !c.flushing && c.users == 0
+}
+
+// attr returns what stat shows. v.mu is held.
+func (v *Volume) attr(in *inode) Attr {
+	r := &in.rec
+	a := Attr{
+		Ino: in.ino, Mode: r.Mode, Nlink: r.Nlink, UID: r.UID, GID: r.GID, Rdev: r.Rdev,
+		Size: r.Size, Atime: r.Atime, Mtime: r.Mtime, Ctime: r.Ctime,
+	}
+	switch {
+	case r.isDir():
+		a.Size = 4096
+		a.Blocks = 8
+	case r.isFile():
+		a.Blocks = (v.allocated(in) + 511) / 512
+	}
+	return a
+}
+
+func now() Time { return TimeOf(time.Now()) }
+
+// ref returns the use counts of ino, making them. v.mu is held.
+func (v *Volume) ref(ino Ino) *refs {
+	r := v.refs[ino]
+	if r == nil {
+		r = new(refs)
+		v.refs[ino] = r
+	}
+	return r
+}
+
+// unref drops empty counts and destroys an inode that nobody can reach any
+// more. v.mu is held.
+func (v *Volume) unref(ino Ino, r *refs) {
+	if r.lookups > 0 || r.opens > 0 {
+		return
+	}
+	delete(v.refs, ino)
+	if in := v.inodes[ino]; in != nil && !in.dead && in.rec.Nlink == 0 {
+		v.destroy(in)
+	}
+}
+
+// destroy removes an inode that has no name and no use. v.mu is held.
+func (v *Volume) destroy(in *inode) {
+	if c := in.content; c != nil {
+		c.fresh.Release()
+		c.base = nil
+	}
+	delete(v.fresh, in.ino)
+	in.dead = true
+	v.count.Inodes--
+	v.pending.orphans[in.ino] = false
+	v.change(in)
+	v.wake.Broadcast()
+}
+
+// Forget gives back n references that Lookup and its like took.
+func (v *Volume) Forget(ino Ino, n uint64) {
+	if ino >= VirtualIno {
+		v.views.forget(ino, n)
+		return
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	r := v.refs[ino]
+	if r == nil {
+		return
+	}
+	r.lookups -= min(n, r.lookups)
+	v.unref(ino, r)
+}
+
+// linked takes a kernel reference and returns the attributes. v.mu is held.
+func (v *Volume) linked(in *inode) Attr {
+	v.ref(in.ino).lookups++
+	return v.attr(in)
+}

@@ -1,0 +1,226 @@
+package fsnode
+
+import (
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"database/sql"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+
+	_ "github.com/mattn/go-sqlite3" // the driver of the metadata database
+	"github.com/zeebo/blake3"
+
+	"pifs/blockstore"
+)
+
+const metaSchema = `
+CREATE TABLE IF NOT EXISTS inode(ino INTEGER PRIMARY KEY, v BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS dirent(parent INTEGER, h INTEGER, v BLOB NOT NULL, PRIMARY KEY(parent, h)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS extent(ino INTEGER, off INTEGER, v BLOB NOT NULL, PRIMARY KEY(ino, off)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS fresh(ino INTEGER, off INTEGER, v BLOB NOT NULL, PRIMARY KEY(ino, off)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS orphan(ino INTEGER PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS dirty(ino INTEGER PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS manifest(addr BLOB PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS kv(k TEXT PRIMARY KEY, v BLOB NOT NULL);`
+
+// metaDB is a volume's SQLite database. Rows are sealed with AES-256-GCM under
+// the volume's local key and bound to their table and key; names are found by
+// a keyed hash. There is one writer; readers see what is committed.
+type metaDB struct {
+	w, r  *sql.DB
+	aead  cipher.AEAD
+	hash  [32]byte // key of the name hash
+	stmts map[string]*sql.Stmt
+}
+
+// openMeta opens or creates the database. A file that is not a healthy
+// database of ours is ErrCorrupt.
+func openMeta(path string, key [32]byte) (*metaDB, error) {
+	blk, err := aes.NewCipher(key[:])
+	if err != nil {
+		return nil, err
+	}
+	aead, err := cipher.NewGCMWithRandomNonce(blk)
+	if err != nil {
+		return nil, err
+	}
+	m := &metaDB{aead: aead, stmts: map[string]*sql.Stmt{}}
+	blake3.DeriveKey("pifs 2026 directory name hash v1", key[:], m.hash[:])
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	uri := (&url.URL{Scheme: "file", Path: abs}).String()
+	const pragmas = "?_journal_mode=WAL&_synchronous=FULL&_busy_timeout=10000&_cache_size=-16000&_txlock=immediate"
+	if m.w, err = sql.Open("sqlite3", uri+pragmas); err == nil {
+		m.w.SetMaxOpenConns(1)
+		_, err = m.w.Exec(metaSchema)
+	}
+	if err == nil {
+		m.r, err = sql.Open("sqlite3", uri+pragmas+"&_query_only=true")
+	}
+	if err == nil {
+		m.r.SetMaxOpenConns(2)
+		err = m.prepare()
+	}
+	if err != nil {
+		m.close()
+		return nil, fmt.Errorf("open metadata database %s: %w: %w", path, blockstore.ErrCorrupt, err)
+	}
+	return m, nil
+}
+
+const (
+	qInode    = "SELECT v FROM inode WHERE ino=?"
+	qSlots    = "SELECT h, v FROM dirent WHERE parent=? AND h>=? AND h<?"
+	qList     = "SELECT h, v FROM dirent WHERE parent=? AND h>? ORDER BY h LIMIT ?"
+	qExtents  = "SELECT off, v FROM extent WHERE ino=? ORDER BY off"
+	qFresh    = "SELECT off, v FROM fresh WHERE ino=? ORDER BY off"
+	qManifest = "SELECT n FROM manifest WHERE addr=?"
+	qKV       = "SELECT v FROM kv WHERE k=?"
+)
+
+func (m *metaDB) prepare() error {
+	for _, q := range []string{qInode, qSlots, qList, qExtents, qFresh, qManifest, qKV} {
+		s, err := m.r.Prepare(q)
+		if err != nil {
+			return err
+		}
+		m.stmts[q] = s
+	}
+	return nil
+}
+
+func (m *metaDB) close() error {
+	var err error
+	for _, s := range m.stmts {
+		err = errors.Join(err, s.Close())
+	}
+	if m.r != nil {
+		err = errors.Join(err, m.r.Close())
+	}
+	if m.w != nil {
+		err = errors.Join(err, m.w.Close())
+	}
+	return err
+}
+
+// nameHash is the first slot and cookie of name: a keyed hash, so that the
+// database shows no names and nobody can aim for collisions.
+func (m *metaDB) nameHash(name string) uint64 {
+	var b [32 + maxName]byte
+	copy(b[:], m.hash[:])
+	n := copy(b[32:], name)
+	h := blake3.Sum256(b[:32+n])
+	return binary.LittleEndian.Uint64(h[:])>>2 + firstCookie
+}
+
+// rowAAD binds a sealed row to its table and key.
+func rowAAD(table byte, a, b uint64) []byte {
+	out := make([]byte, 17)
+	out[0] = table
+	binary.LittleEndian.PutUint64(out[1:], a)
+	binary.LittleEndian.PutUint64(out[9:], b)
+	return out
+}
+
+// seal encodes and encrypts a row.
+func (m *metaDB) seal(table byte, a, b uint64, v any) ([]byte, error) {
+	plain, err := blockstore.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	return m.aead.Seal(nil, nil, plain, rowAAD(table, a, b)), nil
+}
+
+// open decrypts and decodes a row; what does not open is ErrCorrupt.
+func (m *metaDB) open(table byte, a, b uint64, sealed []byte, v any) error {
+	plain, err := m.aead.Open(nil, nil, sealed, rowAAD(table, a, b))
+	if err != nil {
+		return fmt.Errorf("open row %c/%d/%d: %w", table, a, b, blockstore.ErrCorrupt)
+	}
+	if err := blockstore.Unmarshal(plain, v); err != nil {
+		return fmt.Errorf("decode row %c/%d/%d: %w", table, a, b, err)
+	}
+	return nil
+}
+
+// inode reads a record; nil if there is none.
+func (m *metaDB) inode(ino Ino) (*record, error) {
+	var v sql.RawBytes
+	var rec *record
+	_, err := m.row(qInode, &v, func() error {
+		rec = new(record)
+		return m.open('i', ino, 0, v, rec)
+	}, int64(ino))
+	return rec, err
+}
+
+// value reads a kv row into v; false if there is none.
+func (m *metaDB) value(key string, v any) (bool, error) {
+	var raw sql.RawBytes
+	return m.row(qKV, &raw, func() error { return m.open('k', kvHash(key), 0, raw, v) }, key)
+}
+
+func kvHash(key string) uint64 {
+	h := blake3.Sum256([]byte(key))
+	return binary.LittleEndian.Uint64(h[:])
+}
+
+// row runs a query for at most one row; use is called while dst is valid.
+func (m *metaDB) row(q string, dst any, use func() error, args ...any) (bool, error) {
+	rows, err := m.stmts[q].Query(args...)
+	if err != nil {
+		return false, fmt.Errorf("query metadata: %w", err)
+	}
+	defer rows.Close()
+	if !rows.Next() {
+		return false, rows.Err()
+	}
+	if err := rows.Scan(dst); err != nil {
+		return false, fmt.Errorf("read metadata: %w", err)
+	}
+	return true, use()
+}
+
+// each runs a query of (integer, blob) rows.
+func (m *metaDB) each(q string, fn func(k int64, v []byte) error, args ...any) error {
+	rows, err := m.stmts[q].Query(args...)
+	if err != nil {
+		return fmt.Errorf("query metadata: %w", err)
+	}
+	defer rows.Close()
+	var k int64
+	var v sql.RawBytes
+	for rows.Next() {
+		if err := rows.Scan(&k, &v); err != nil {
+			return fmt.Errorf("read metadata: %w", err)
+		}
+		if err := fn(k, v); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// integers runs a query of one integer column, unprepared.
+func (m *metaDB) integers(ctx context.Context, q string, args ...any) ([]uint64, error) {
+	rows, err := m.r.QueryContext(ctx, q, args...)
+	if err != nil {
+		return nil, fmt.Errorf("query metadata: %w", err)
+	}
+	defer rows.Close()
+	var out []uint64
+	for rows.Next() {
+		var n int64
+		if err := rows.Scan(&n); err != nil {
+			return nil, fmt.Errorf("read metadata: %w", err)
+		}
+		out = append(out, uint64(n))
+	}
+	return out, rows.Err()
+}

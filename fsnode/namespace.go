@@ -1,0 +1,309 @@
+package fsnode
+
+import (
+	"context"
+	"slices"
+	"syscall"
+)
+
+// Lookup finds name in parent and takes a kernel reference on what it finds.
+func (v *Volume) Lookup(ctx context.Context, parent Ino, name string) (Attr, error) {
+	if v.views.owns(parent, name) {
+		return v.views.lookup(ctx, parent, name)
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	in, err := v.child(parent, name)
+	if err != nil {
+		return Attr{}, err
+	}
+	return v.linked(in), nil
+}
+
+// child returns the inode that name in parent is. v.mu is held.
+func (v *Volume) child(parent Ino, name string) (*inode, error) {
+	dir, err := v.dir(parent)
+	if err != nil {
+		return nil, err
+	}
+	d, err := v.find(dir, name)
+	if err != nil {
+		return nil, err
+	}
+	if d.ino == 0 {
+		return nil, syscall.ENOENT
+	}
+	return v.inode(d.ino)
+}
+
+// Create makes a regular file. It fails with EEXIST if the name is taken.
+func (v *Volume) Create(ctx context.Context, parent Ino, name string, mode uint32, cred Cred) (Attr, error) {
+	return v.make(parent, name, record{Mode: modeFile | mode&permBits, Inlined: true}, cred)
+}
+
+// Mkdir makes a directory.
+func (v *Volume) Mkdir(ctx context.Context, parent Ino, name string, mode uint32, cred Cred) (Attr, error) {
+	return v.make(parent, name, record{Mode: modeDir | mode&permBits}, cred)
+}
+
+// Mknod makes a regular file, device, fifo or socket as mode says.
+func (v *Volume) Mknod(ctx context.Context, parent Ino, name string, mode, rdev uint32, cred Cred) (Attr, error) {
+	rec := record{Mode: mode & (modeType | permBits)}
+	switch mode & modeType {
+	case 0, modeFile:
+		rec.Mode |= modeFile
+		rec.Inlined = true
+	case syscall.S_IFCHR, syscall.S_IFBLK:
+		rec.Rdev = rdev
+	case syscall.S_IFIFO, syscall.S_IFSOCK:
+	default:
+		return Attr{}, syscall.EINVAL
+	}
+	return v.make(parent, name, rec, cred)
+}
+
+// Symlink makes a symbolic link to target.
+func (v *Volume) Symlink(ctx context.Context, parent Ino, name, target string, cred Cred) (Attr, error) {
+	if len(target) > maxTarget {
+		return Attr{}, syscall.ENAMETOOLONG
+	}
+	rec := record{Mode: modeLink | 0o777, Target: target, Size: uint64(len(target))}
+	return v.make(parent, name, rec, cred)
+}
+
+// Readlink returns a symlink's target.
+func (v *Volume) Readlink(ctx context.Context, ino Ino) (string, error) {
+	if ino >= VirtualIno {
+		return v.views.readlink(ctx, ino)
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	in, err := v.inode(ino)
+	if err != nil {
+		return "", err
+	}
+	if in.rec.Mode&modeType != modeLink {
+		return "", syscall.EINVAL
+	}
+	return in.rec.Target, nil
+}
+
+// make creates an inode named name in parent.
+func (v *Volume) make(parent Ino, name string, rec record, cred Cred) (Attr, error) {
+	if err := v.writable(parent); err != nil {
+		return Attr{}, err
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if err := v.throttle(); err != nil {
+		return Attr{}, err
+	}
+	dir, d, err := v.vacant(parent, name)
+	if err != nil {
+		return Attr{}, err
+	}
+	t := now()
+	rec.Nlink, rec.UID, rec.GID = 1, cred.UID, cred.GID
+	rec.Atime, rec.Mtime, rec.Ctime = t, t, t
+	rec.Links = []link{{Parent: parent, Name: name}}
+	if dir.rec.Mode&syscall.S_ISGID != 0 {
+		rec.GID = dir.rec.GID
+	}
+	in := &inode{ino: v.nextIno, rec: rec}
+	v.nextIno++
+	v.count.Inodes++
+	if rec.isDir() {
+		in.rec.Nlink, in.complete = 2, true
+		if dir.rec.Mode&syscall.S_ISGID != 0 {
+			in.rec.Mode |= syscall.S_ISGID
+		}
+		dir.rec.Nlink++
+	}
+	v.inodes[in.ino] = in
+	v.change(in)
+	v.setDent(d, in.ino, in.rec.Mode&modeType)
+	v.dirChanged(dir, +1, t)
+	return v.linked(in), nil
+}
+
+// vacant returns the directory and the free slot for a new name.
+func (v *Volume) vacant(parent Ino, name string) (*inode, *dent, error) {
+	dir, err := v.dir(parent)
+	if err != nil {
+		return nil, nil, err
+	}
+	if dir.rec.Nlink == 0 {
+		return nil, nil, syscall.ENOENT
+	}
+	if name == "" || name == "." || name == ".." || parent == RootIno && name == viewsName {
+		return nil, nil, syscall.EEXIST
+	}
+	d, err := v.find(dir, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	if d.ino != 0 {
+		return nil, nil, syscall.EEXIST
+	}
+	return dir, d, nil
+}
+
+// dirChanged notes n more entries in dir at time t.
+func (v *Volume) dirChanged(dir *inode, n int64, t Time) {
+	dir.rec.Size = uint64(int64(dir.rec.Size) + n)
+	dir.rec.Mtime, dir.rec.Ctime = t, t
+	v.touchInode(dir)
+}
+
+// Link gives ino another name.
+func (v *Volume) Link(ctx context.Context, ino, parent Ino, name string) (Attr, error) {
+	if err := v.writable(parent); err != nil {
+		return Attr{}, err
+	}
+	if ino >= VirtualIno {
+		return Attr{}, syscall.EXDEV
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	in, err := v.inode(ino)
+	if err != nil {
+		return Attr{}, err
+	}
+	switch {
+	case in.rec.isDir():
+		return Attr{}, syscall.EPERM
+	case in.rec.Nlink == 0:
+		return Attr{}, syscall.ENOENT
+	case in.rec.Nlink >= maxLinks:
+		return Attr{}, syscall.EMLINK
+	}
+	dir, d, err := v.vacant(parent, name)
+	if err != nil {
+		return Attr{}, err
+	}
+	t := now()
+	in.rec.Nlink++
+	in.rec.Ctime = t
+	in.rec.Links = append(slices.Clip(in.rec.Links), link{Parent: parent, Name: name})
+	v.touchInode(in)
+	v.setDent(d, ino, in.rec.Mode&modeType)
+	v.dirChanged(dir, +1, t)
+	return v.linked(in), nil
+}
+
+// Unlink removes a name that is not a directory.
+func (v *Volume) Unlink(ctx context.Context, parent Ino, name string, cred Cred) error {
+	return v.remove(parent, name, false)
+}
+
+// Rmdir removes an empty directory.
+func (v *Volume) Rmdir(ctx context.Context, parent Ino, name string, cred Cred) error {
+	return v.remove(parent, name, true)
+}
+
+func (v *Volume) remove(parent Ino, name string, wantDir bool) error {
+	if err := v.writable(parent); err != nil {
+		return err
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.crowded() {
+		v.kickKeeper()
+	}
+	dir, d, in, err := v.entry(parent, name)
+	if err != nil {
+		return err
+	}
+	if err := removable(in, wantDir); err != nil {
+		return err
+	}
+	v.setDent(d, 0, 0)
+	v.unlinked(dir, in, link{Parent: parent, Name: name}, now())
+	return nil
+}
+
+func removable(in *inode, wantDir bool) error {
+	switch {
+	case wantDir && !in.rec.isDir():
+		return syscall.ENOTDIR
+	case !wantDir && in.rec.isDir():
+		return syscall.EISDIR
+	case wantDir && in.rec.Size > 0:
+		return syscall.ENOTEMPTY
+	}
+	return nil
+}
+
+// entry returns directory, entry and inode of an existing name.
+func (v *Volume) entry(parent Ino, name string) (*inode, *dent, *inode, error) {
+	dir, err := v.dir(parent)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if parent == RootIno && name == viewsName {
+		return nil, nil, nil, syscall.EROFS
+	}
+	d, err := v.find(dir, name)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if d.ino == 0 {
+		return nil, nil, nil, syscall.ENOENT
+	}
+	in, err := v.inode(d.ino)
+	return dir, d, in, err
+}
+
+// unlinked does what follows when in lost its name l in dir.
+func (v *Volume) unlinked(dir, in *inode, l link, t Time) {
+	v.dirChanged(dir, -1, t)
+	in.rec.Links = without(in.rec.Links, l)
+	in.rec.Ctime = t
+	if in.rec.isDir() {
+		dir.rec.Nlink--
+		in.rec.Nlink = 0
+		delete(v.touched, in.ino)
+	} else {
+		in.rec.Nlink--
+	}
+	v.touchInode(in)
+	if in.rec.Nlink == 0 {
+		v.count.Bytes -= fileBytes(in)
+		v.pending.orphans[in.ino] = true
+		v.unref(in.ino, v.ref(in.ino))
+	}
+}
+
+// without returns links less l, leaving the old slice as it is.
+func without(links []link, l link) []link {
+	i := slices.Index(links, l)
+	if i < 0 {
+		return links
+	}
+	return append(slices.Clone(links[:i]), links[i+1:]...)
+}
+
+// writable refuses changes to a read-only volume and to the views.
+func (v *Volume) writable(ino Ino) error {
+	if v.o.ReadOnly || ino >= VirtualIno {
+		return syscall.EROFS
+	}
+	return nil
+}
+
+// Parent returns the directory that holds the directory ino.
+func (v *Volume) Parent(ctx context.Context, ino Ino) (Ino, error) {
+	if ino >= VirtualIno {
+		return v.views.parent(ino)
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	in, err := v.dir(ino)
+	if err != nil {
+		return 0, err
+	}
+	if len(in.rec.Links) == 0 {
+		return ino, nil
+	}
+	return in.rec.Links[0].Parent, nil
+}

@@ -1,0 +1,191 @@
+package fsnode
+
+import (
+	"context"
+	"fmt"
+	"syscall"
+
+	"pifs/blockstore"
+	"pifs/cache"
+)
+
+const (
+	maxChunk  = blockstore.MaxChunk
+	aheadMax  = 8 << 20 // read-ahead reaches this far beyond a sequential reader
+	aheadStep = 2 << 20
+)
+
+// fetch is a part of a read that memory could not answer.
+type fetch struct {
+	dst  []byte
+	ref  blockstore.Ref // bytes skip… of this chunk
+	skip int
+	pos  cache.JournalPos // or of this journal record, if Ref is zero
+}
+
+// Read fills p from offset off of a file and returns how many bytes there
+// were. Every byte was verified. With wait false it returns ErrWouldBlock when
+// memory does not have them all.
+func (v *Volume) Read(ctx context.Context, ino Ino, off int64, p []byte, wait bool) (int, error) {
+	if ino >= VirtualIno {
+		if !wait {
+			return 0, ErrWouldBlock
+		}
+		return v.views.read(ctx, ino, off, p)
+	}
+	v.mu.Lock()
+	in, err := v.inode(ino)
+	if err != nil {
+		v.mu.Unlock()
+		return 0, err
+	}
+	if !in.rec.isFile() {
+		v.mu.Unlock()
+		return 0, syscall.EISDIR
+	}
+	n, todo, err := v.plan(in, off, p, wait)
+	if err == nil {
+		v.relatime(in)
+	}
+	if len(todo) > 0 {
+		in.content.users++
+	}
+	v.mu.Unlock()
+	if err != nil || len(todo) == 0 {
+		return n, err
+	}
+	err = v.fetchAll(ctx, todo)
+	v.mu.Lock()
+	in.content.users--
+	v.mu.Unlock()
+	if err != nil {
+		return 0, fmt.Errorf("read inode %d at %d: %w", ino, off, err)
+	}
+	return n, nil
+}
+
+// plan copies what memory has of [off, off+len(p)) and lists the rest. v.mu is
+// held.
+func (v *Volume) plan(in *inode, off int64, p []byte, wait bool) (int, []fetch, error) {
+	size := int64(in.rec.Size)
+	if off < 0 || off >= size {
+		return 0, nil, nil
+	}
+	p = p[:min(int64(len(p)), size-off)]
+	if in.rec.Inlined {
+		return copy(p, in.rec.Inline[off:]), nil, nil
+	}
+	c, err := v.contentOf(in)
+	if err != nil {
+		return 0, nil, err
+	}
+	var todo []fetch
+	err = cache.Overlaps(c.fresh.Pieces(), off, off+int64(len(p)), func(from, to int64, q *cache.Piece) error {
+		dst := p[from-off : to-off]
+		switch {
+		case q == nil:
+			return v.planBase(c, from, dst, &todo, wait)
+		case q.Zero:
+			clear(dst)
+		case q.InMemory():
+			copy(dst, q.Bytes()[from-q.Off:])
+		case !wait:
+			return ErrWouldBlock
+		default:
+			pos := q.Pos
+			pos.Skip += uint32(from - q.Off)
+			todo = append(todo, fetch{dst: dst, pos: pos})
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, nil, err
+	}
+	v.readAhead(c, off, off+int64(len(p)))
+	return len(p), todo, nil
+}
+
+// planBase answers dst at off from the extents.
+func (v *Volume) planBase(c *content, off int64, dst []byte, todo *[]fetch, wait bool) error {
+	end := off + int64(len(dst))
+	for i := searchExtent(c.base, off); off < end; i++ {
+		if i == len(c.base) || c.base[i].Off >= end {
+			clear(dst)
+			return nil
+		}
+		e := c.base[i]
+		if e.Off > off {
+			clear(dst[:e.Off-off])
+			dst = dst[e.Off-off:]
+			off = e.Off
+		}
+		n := min(e.end(), end) - off
+		if data, ok := v.o.Blocks.TryGet(e.Ref); ok {
+			copy(dst[:n], data[off-e.Off:])
+		} else if !wait {
+			return ErrWouldBlock
+		} else {
+			*todo = append(*todo, fetch{dst: dst[:n], ref: e.Ref, skip: int(off - e.Off)})
+		}
+		dst, off = dst[n:], off+n
+	}
+	return nil
+}
+
+// readAhead asks for the chunks that a sequential reader wants next.
+func (v *Volume) readAhead(c *content, off, end int64) {
+	sequential := off == c.seqEnd
+	c.seqEnd = end
+	if !sequential {
+		c.ahead = end
+		return
+	}
+	if c.ahead-end > aheadMax-aheadStep {
+		return
+	}
+	from, to := max(c.ahead, end), end+aheadMax
+	var refs []blockstore.Ref
+	for i := searchExtent(c.base, from); i < len(c.base) && c.base[i].Off < to; i++ {
+		refs = append(refs, c.base[i].Ref)
+	}
+	c.ahead = to
+	if len(refs) > 0 {
+		v.o.Blocks.Prefetch(v.sealer, refs...)
+	}
+}
+
+// fetchAll fills the parts that need a disk or a node.
+func (v *Volume) fetchAll(ctx context.Context, todo []fetch) error {
+	for _, f := range todo {
+		if f.ref.IsZero() {
+			if err := v.journal.Read(f.pos, f.dst); err != nil {
+				return err
+			}
+			continue
+		}
+		data, err := v.o.Blocks.Get(ctx, v.sealer, f.ref)
+		if err != nil {
+			return err
+		}
+		if f.skip+len(f.dst) > len(data) {
+			return fmt.Errorf("chunk is shorter than its extent: %w", blockstore.ErrCorrupt)
+		}
+		copy(f.dst, data[f.skip:])
+	}
+	return nil
+}
+
+// relatime updates atime as the mount option relatime does: when it is older
+// than mtime or ctime, or than a day.
+func (v *Volume) relatime(in *inode) {
+	if v.o.ReadOnly {
+		return
+	}
+	r := &in.rec
+	t := now()
+	if r.Atime.After(r.Mtime) && r.Atime.After(r.Ctime) && t.Sec-r.Atime.Sec < 86400 {
+		return
+	}
+	r.Atime = t
+	v.change(in)
+}

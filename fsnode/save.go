@@ -1,0 +1,288 @@
+package fsnode
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"pifs/cache"
+)
+
+// freshRow is what the database keeps of a fresh piece.
+type freshRow struct {
+	_struct bool `codec:",toarray"` //lint:ignore U1000 read by the codec through reflection
+	Len     int64
+	Zero    bool
+	Pos     cache.JournalPos
+}
+
+// pendingRows is what changed since the last save began.
+type pendingRows struct {
+	inodes   map[Ino]*inode
+	dents    []*dent
+	dirty    []Ino        // directories whose tree fell behind
+	orphans  map[Ino]bool // true: became one; false: is gone
+	manifest map[string]int64
+	clean    []Ino // directories whose tree caught up
+	kv       map[string]any
+}
+
+func newPendingRows() pendingRows {
+	return pendingRows{inodes: map[Ino]*inode{}, orphans: map[Ino]bool{}, manifest: map[string]int64{}, kv: map[string]any{}}
+}
+
+func (p *pendingRows) empty() bool {
+	return len(p.inodes) == 0 && len(p.dents) == 0 && len(p.dirty) == 0 && len(p.orphans) == 0 && len(p.manifest) == 0 && len(p.clean) == 0 && len(p.kv) == 0
+}
+
+// batch is a consistent copy of what changed, at one moment.
+type batch struct {
+	gen      uint64
+	inodes   []inodeRow
+	dents    []dent
+	pinned   []*dent
+	pending  pendingRows
+	count    volumeCount
+	blocks   bool // rows name blocks that may not be durable yet
+	pieces   []freshPiece
+	segments map[uint32]bool // of the journal, in use
+	retain   bool
+}
+
+type inodeRow struct {
+	in     *inode
+	ino    Ino
+	rec    record
+	dead   bool
+	extent *extentEdit
+	fresh  bool // the fresh rows are to be written anew
+}
+
+type extentEdit struct {
+	lo, hi int64
+	base   []extent
+}
+
+type freshPiece struct {
+	row   int // index in batch.inodes
+	piece cache.Piece
+}
+
+// save makes memory's state at one moment durable: fresh bytes in the journal,
+// blocks in their stores, then rows in the database, in one transaction.
+// Callers that arrive while one is running share the next.
+func (v *Volume) save(ctx context.Context) error {
+	v.mu.Lock()
+	want := v.gen
+	v.mu.Unlock()
+	v.saveMu.Lock()
+	defer v.saveMu.Unlock()
+	v.mu.Lock()
+	if v.saved >= want {
+		v.mu.Unlock()
+		return nil
+	}
+	b := v.collect()
+	v.mu.Unlock()
+	if b == nil {
+		return nil
+	}
+	err := v.write(ctx, b)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if err != nil {
+		v.restorePending(b)
+		return fmt.Errorf("save: %w", err)
+	}
+	v.settleBatch(b)
+	if b.retain && !v.flushingAny() {
+		if err := v.journal.Retain(b.segments); err != nil {
+			v.o.Log.Warn("trim journal", "err", err)
+		}
+	}
+	return nil
+}
+
+// collect copies what changed and starts a new generation; nil if nothing did.
+// v.mu is held.
+func (v *Volume) collect() *batch {
+	b := &batch{gen: v.gen, pending: v.pending, count: v.count, blocks: v.namesBlocks, segments: map[uint32]bool{}}
+	b.count.NextIno = v.nextIno
+	v.lastSave = time.Now()
+	if v.pending.empty() {
+		v.saved = v.gen
+		v.gen++
+		return nil
+	}
+	v.gen++
+	v.namesBlocks = false
+	v.pending = newPendingRows()
+	for ino, in := range b.pending.inodes {
+		row := inodeRow{in: in, ino: ino, rec: in.rec, dead: in.dead}
+		if c := in.content; c != nil && !in.dead {
+			v.collectContent(b, &row, c)
+		}
+		b.inodes = append(b.inodes, row)
+	}
+	for _, d := range b.pending.dents {
+		b.dents = append(b.dents, *d)
+	}
+	for ino := range v.fresh {
+		if in := v.inodes[ino]; in != nil && in.content != nil {
+			for _, p := range in.content.fresh.Pieces() {
+				if p.Pos.Segment != 0 {
+					b.segments[p.Pos.Segment] = true
+				}
+			}
+		}
+	}
+	return b
+}
+
+// collectContent adds a file's changed extents and fresh pieces to the batch.
+func (v *Volume) collectContent(b *batch, row *inodeRow, c *content) {
+	if c.edited {
+		row.extent = &extentEdit{lo: c.editLo, hi: c.editHi, base: c.base}
+		c.edited = false
+	}
+	if !c.freshEdit {
+		return
+	}
+	c.freshEdit = false
+	row.fresh = true
+	pieces, _ := c.fresh.Freeze()
+	for _, p := range pieces {
+		b.pieces = append(b.pieces, freshPiece{row: len(b.inodes), piece: p})
+	}
+}
+
+// restorePending puts a batch that could not be written back. v.mu is held.
+func (v *Volume) restorePending(b *batch) {
+	for _, row := range b.inodes {
+		v.pending.inodes[row.ino] = row.in
+		c := row.in.content
+		if c == nil {
+			continue
+		}
+		c.freshEdit = c.freshEdit || row.fresh
+		if row.extent != nil {
+			c.edit(row.extent.lo, row.extent.hi)
+		}
+	}
+	v.pending.dents = append(v.pending.dents, b.pending.dents...)
+	v.pending.dirty = append(v.pending.dirty, b.pending.dirty...)
+	v.pending.clean = append(b.pending.clean, v.pending.clean...)
+	for ino, is := range b.pending.orphans {
+		if _, newer := v.pending.orphans[ino]; !newer {
+			v.pending.orphans[ino] = is
+		}
+	}
+	for addr, n := range b.pending.manifest {
+		if _, newer := v.pending.manifest[addr]; !newer {
+			v.pending.manifest[addr] = n
+		}
+	}
+	for k, val := range b.pending.kv {
+		if _, newer := v.pending.kv[k]; !newer {
+			v.pending.kv[k] = val
+		}
+	}
+	v.namesBlocks = v.namesBlocks || b.blocks
+}
+
+// settleBatch unpins what is in the database now. v.mu is held.
+func (v *Volume) settleBatch(b *batch) {
+	v.saved = b.gen
+	for i := range b.inodes {
+		row := &b.inodes[i]
+		if row.dead && row.in.gen <= v.saved {
+			v.weight -= row.in.weight
+			delete(v.inodes, row.ino)
+		}
+	}
+	for _, d := range b.pending.dents {
+		if d.gen > v.saved {
+			continue
+		}
+		v.pinned.Delete(d)
+		if d.ino == 0 && v.dents[d.key] == d {
+			delete(v.dents, d.key)
+			v.weight -= dentWeight
+		}
+	}
+	b.retain = true
+	v.wake.Broadcast()
+}
+
+func (v *Volume) flushingAny() bool {
+	for ino := range v.fresh {
+		if in := v.inodes[ino]; in != nil && in.content != nil && in.content.flushing {
+			return true
+		}
+	}
+	return false
+}
+
+// write makes a batch durable: bytes first, then the rows that name them.
+func (v *Volume) write(ctx context.Context, b *batch) error {
+	positions, err := v.journalPieces(b)
+	if err != nil {
+		return err
+	}
+	if b.blocks {
+		if err := v.o.Blocks.Sync(ctx); err != nil {
+			return err
+		}
+	}
+	tx, err := v.db.w.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	defer tx.Rollback()
+	w := rowWriter{ctx: ctx, tx: tx, db: v.db, stmts: map[string]*sql.Stmt{}}
+	if err := w.batch(b, positions); err != nil {
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}
+
+// journalPieces appends the pieces that are in memory only to the journal, and
+// returns the position of each.
+func (v *Volume) journalPieces(b *batch) ([]cache.JournalPos, error) {
+	positions := make([]cache.JournalPos, len(b.pieces))
+	wrote := false
+	for i, fp := range b.pieces {
+		p := fp.piece
+		positions[i] = p.Pos
+		if p.Zero || p.Pos.Segment != 0 {
+			continue
+		}
+		pos, err := v.journal.Append(p.Bytes())
+		if err != nil {
+			return nil, err
+		}
+		positions[i] = pos
+		wrote = true
+	}
+	if !wrote {
+		return positions, nil
+	}
+	if err := v.journal.Sync(); err != nil {
+		return nil, err
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for i, fp := range b.pieces {
+		if fp.piece.Pos.Segment == 0 && positions[i].Segment != 0 {
+			b.segments[positions[i].Segment] = true
+			if c := b.inodes[fp.row].in.content; c != nil {
+				c.fresh.Journaled(fp.piece, positions[i], false)
+			}
+		}
+	}
+	return positions, nil
+}

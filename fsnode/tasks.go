@@ -1,0 +1,142 @@
+package fsnode
+
+import (
+	"runtime"
+	"time"
+
+	"pifs/blockstore"
+)
+
+const (
+	saveEvery  = time.Second     // longest that an operation stays in memory only
+	flushAfter = 3 * time.Second // fresh bytes rest this long before they are stored
+	maxPending = 50_000          // rows that start a save early
+)
+
+// start begins the volume's background work.
+func (v *Volume) start() error {
+	workers := max(2, runtime.GOMAXPROCS(0))
+	v.chunkers = make(chan *blockstore.Chunker, workers)
+	for range workers {
+		c, err := blockstore.NewChunker(v.o.Keys.Scope)
+		if err != nil {
+			return err
+		}
+		v.chunkers <- c
+	}
+	if v.o.ReadOnly {
+		return nil
+	}
+	for range workers {
+		v.tasks.Go(v.flusher)
+	}
+	v.tasks.Go(v.keeper)
+	return nil
+}
+
+// stop ends the background work and waits for it.
+func (v *Volume) stop() {
+	v.mu.Lock()
+	v.stopping = true
+	v.wake.Broadcast()
+	v.mu.Unlock()
+	v.cancel()
+	v.tasks.Wait()
+}
+
+// keeper saves, flushes what rests, and commits what no head has.
+func (v *Volume) keeper() {
+	tick := time.NewTicker(saveEvery / 4)
+	defer tick.Stop()
+	for {
+		select {
+		case <-v.ctx.Done():
+			return
+		case <-tick.C:
+		case <-v.kick:
+		}
+		v.flushResting()
+		if v.saveDue() {
+			v.keep("save", v.save(v.ctx))
+		}
+		if v.commitDue() {
+			_, err := v.Commit(v.ctx, "", nil)
+			v.keep("commit", err)
+		}
+	}
+}
+
+// keep logs the failure of background work and makes writes answer it; success
+// takes that back.
+func (v *Volume) keep(what string, err error) {
+	switch {
+	case err == nil:
+		v.mu.Lock()
+		v.recovered()
+		v.mu.Unlock()
+	case v.ctx.Err() == nil:
+		v.o.Log.Error(what, "volume", v.o.Name, "err", err)
+		v.fail(err)
+	}
+}
+
+func (v *Volume) saveDue() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return !v.pending.empty() && (time.Since(v.lastSave) >= saveEvery || v.crowded())
+}
+
+// crowded reports whether memory holds too many unsaved rows. v.mu is held.
+func (v *Volume) crowded() bool {
+	return len(v.pending.inodes)+len(v.pending.dents) >= maxPending
+}
+
+func (v *Volume) commitDue() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return !v.changed.IsZero() && time.Since(v.changed) >= v.o.CommitIdle
+}
+
+// flushResting stores what was not written to for a while, and most of what
+// is large and still growing, so that saves need not write it to the journal.
+func (v *Volume) flushResting() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	old := TimeOf(time.Now().Add(-flushAfter))
+	for ino := range v.fresh {
+		in := v.inodes[ino]
+		if in == nil || in.content == nil {
+			continue
+		}
+		switch {
+		case old.After(in.rec.Ctime):
+			v.enqueue(in, flushAll)
+		case in.content.fresh.Bytes() >= streamBytes/2:
+			v.enqueue(in, flushHead)
+		}
+	}
+}
+
+// throttle makes whoever creates many names wait until saves catch up. v.mu is
+// held.
+func (v *Volume) throttle() error {
+	if v.failure != nil {
+		return v.failure
+	}
+	if !v.crowded() {
+		return nil
+	}
+	v.kickKeeper()
+	for v.pinned.Len() >= 4*maxPending && v.failure == nil && !v.stopping {
+		v.wake.Wait()
+	}
+	return v.failure
+}
+
+// kickKeeper makes the keeper look at once.
+func (v *Volume) kickKeeper() {
+	select {
+	case v.kick <- struct{}{}:
+	default:
+	}
+}

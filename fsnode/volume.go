@@ -1,0 +1,290 @@
+package fsnode
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/google/btree"
+
+	"pifs/blockstore"
+	"pifs/cache"
+)
+
+// VolumeKeys are the secrets of a volume.
+type VolumeKeys struct {
+	ID    [16]byte
+	Read  [32]byte // opens heads
+	Local [32]byte // seals this machine's database and journal
+	Scope blockstore.Secret
+}
+
+// HeadLog keeps a volume's history: a signed chain, on this machine or on a
+// ledger.
+type HeadLog interface {
+	// Append signs and chains h, filling Seq and Hash. Durable on return.
+	Append(h HeadEntry) (HeadEntry, error)
+	// Entries returns all heads, oldest first.
+	Entries() ([]HeadEntry, error)
+}
+
+// HeadEntry is one head of a volume as its log keeps it.
+type HeadEntry struct {
+	Seq      uint64
+	Hash     [32]byte           // of the signed record
+	Time     int64              // nanoseconds since the epoch
+	Root     blockstore.Address // of the volume's root record
+	Tree     []byte             // root refs, sealed under the read key
+	Manifest []byte             // public root of the manifest
+	Label    []byte             // sealed name, of a snapshot
+}
+
+// Options say where a volume lives and what it stands on.
+type Options struct {
+	Dir        string // meta.db and journal/
+	Name       string
+	Keys       VolumeKeys
+	Blocks     *cache.Blocks
+	Heads      HeadLog
+	Stripes    Stripes
+	ReadOnly   bool
+	FsyncSwarm bool          // fsync waits for full stripes, not for this disk only
+	DirtyBytes int64         // fresh bytes held in memory; 0: 64 MiB
+	CacheBytes int64         // metadata held in memory; 0: 96 MiB
+	CommitIdle time.Duration // a head is committed this long after a change; 0: 30 s
+	// Changed, if set, is told of inodes that change without a request of the
+	// kernel, so that its caches can be invalidated. It must not block.
+	Changed func(Ino)
+	Log     *slog.Logger
+}
+
+// Volume is one POSIX tree with its history. It is safe for concurrent use.
+type Volume struct {
+	o       Options
+	sealer  *blockstore.Sealer
+	db      *metaDB
+	journal *cache.Journal
+	budget  cache.Budget
+
+	mu      sync.Mutex
+	inodes  map[Ino]*inode
+	dents   map[dentKey]*dent
+	refs    map[Ino]*refs
+	pinned  *btree.BTreeG[*dent] // dents that the database does not have yet
+	weight  int                  // bytes of inodes and dents, estimated
+	nextIno Ino
+	count   volumeCount
+	gen     uint64 // generation of changes being made
+	saved   uint64 // every change of this generation or older is in the database
+
+	pending  pendingRows       // changes since the last save began
+	touched  map[Ino]*touchSet // by directory; since the last commit began
+	fresh    map[Ino]struct{}  // inodes with fresh bytes
+	queue    []Ino             // inodes to flush
+	queued   map[Ino]flushKind
+	wake     *sync.Cond // flushers: queue grew; writers: budget fell; flush ended
+	chunkers chan *blockstore.Chunker
+	kick     chan struct{} // the keeper is to look now
+	flushes  int           // under way
+	holding  bool          // a commit waits for flushes to end: start none
+	stopping bool
+	// namesBlocks says that extents not saved yet name blocks that may not be
+	// durable yet.
+	namesBlocks bool
+	failure     error // a save failed: writes answer EIO until one succeeds
+
+	saveMu   sync.Mutex // one save at a time
+	commitMu sync.Mutex // one commit at a time
+	manifest manifestState
+	views    *views
+	lastSave time.Time
+	changed  time.Time // of the first change that no head has
+	ctx      context.Context
+	cancel   context.CancelFunc
+	tasks    sync.WaitGroup
+}
+
+// volumeCount is what statistics need of the whole volume, kept as it changes.
+type volumeCount struct {
+	_struct bool `codec:",toarray"` //lint:ignore U1000 read by the codec through reflection
+	NextIno Ino
+	Inodes  uint64
+	Bytes   uint64 // sum of the sizes of all files
+}
+
+// refs are the uses of an inode that keep it alive when its last name goes.
+type refs struct {
+	lookups uint64 // by the kernel
+	opens   int
+	writers int
+}
+
+// Open opens the volume in o.Dir, creating it when there is nothing yet, and
+// starts its background work: flushing, saving, committing. If the database is
+// lost but heads exist, it is loaded again from the newest head.
+func Open(ctx context.Context, o Options) (*Volume, error) {
+	if o.DirtyBytes == 0 {
+		o.DirtyBytes = 64 << 20
+	}
+	if o.CacheBytes == 0 {
+		o.CacheBytes = 96 << 20
+	}
+	if o.CommitIdle == 0 {
+		o.CommitIdle = 30 * time.Second
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("open volume %s: %w", o.Name, err)
+	}
+	v := &Volume{
+		o: o, sealer: blockstore.NewSealer(o.Keys.Scope),
+		inodes: map[Ino]*inode{}, dents: map[dentKey]*dent{}, refs: map[Ino]*refs{},
+		pinned: btree.NewG(32, dentLess), touched: map[Ino]*touchSet{},
+		fresh: map[Ino]struct{}{}, queued: map[Ino]flushKind{}, gen: 1,
+	}
+	v.wake = sync.NewCond(&v.mu)
+	v.kick = make(chan struct{}, 1)
+	v.pending = newPendingRows()
+	v.views = newViews(v)
+	v.ctx, v.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	err := v.open(ctx)
+	if err == nil {
+		err = v.start()
+	}
+	if err != nil {
+		v.cancel()
+		v.closeFiles()
+		return nil, fmt.Errorf("open volume %s: %w", o.Name, err)
+	}
+	return v, nil
+}
+
+func (v *Volume) open(ctx context.Context) error {
+	var err error
+	if v.db, err = openMeta(filepath.Join(v.o.Dir, "meta.db"), v.o.Keys.Local); err != nil {
+		return err
+	}
+	if v.journal, err = cache.OpenJournal(filepath.Join(v.o.Dir, "journal"), v.o.Keys.Local); err != nil {
+		return err
+	}
+	found, err := v.db.value("count", &v.count)
+	if err != nil {
+		return err
+	}
+	if !found {
+		return v.initialise(ctx)
+	}
+	v.nextIno = v.count.NextIno
+	if err := v.manifest.load(v.db); err != nil {
+		return err
+	}
+	return v.recover(ctx)
+}
+
+// initialise fills an empty database: from the newest head if there is one.
+func (v *Volume) initialise(ctx context.Context) error {
+	heads, err := v.o.Heads.Entries()
+	if err != nil {
+		return err
+	}
+	if len(heads) > 0 {
+		return v.reload(ctx, heads[len(heads)-1])
+	}
+	now := TimeOf(time.Now())
+	v.nextIno = RootIno + 1
+	v.mu.Lock()
+	root := &inode{ino: RootIno, complete: true}
+	root.rec = record{Mode: modeDir | rootModeDf, Nlink: 2, UID: uint32(os.Getuid()), GID: uint32(os.Getgid()), Atime: now, Mtime: now, Ctime: now}
+	v.inodes[RootIno] = root
+	v.count.Inodes = 1
+	v.change(root)
+	v.mu.Unlock()
+	return v.save(ctx)
+}
+
+// recover takes up what the last process left: orphans are removed, fresh
+// bytes in the journal are queued for flushing, directories whose tree is
+// behind are marked.
+func (v *Volume) recover(ctx context.Context) error {
+	dirty, err := v.db.integers(ctx, "SELECT ino FROM dirty")
+	if err != nil {
+		return err
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, ino := range dirty {
+		v.touched[ino] = &touchSet{all: true}
+		v.changed = time.Now()
+	}
+	inos, err := v.db.integers(ctx, "SELECT DISTINCT ino FROM fresh")
+	if err != nil {
+		return err
+	}
+	for _, ino := range inos {
+		in, err := v.inode(ino)
+		if err == nil {
+			_, err = v.contentOf(in)
+		}
+		if err != nil {
+			v.o.Log.Error("recover fresh bytes", "inode", ino, "err", err)
+			continue
+		}
+		v.enqueue(in, flushAll)
+	}
+	orphans, err := v.db.integers(ctx, "SELECT ino FROM orphan")
+	if err != nil {
+		return err
+	}
+	for _, ino := range orphans {
+		if in, err := v.inode(ino); err == nil && in.rec.Nlink == 0 {
+			v.destroy(in)
+		}
+	}
+	return nil
+}
+
+// Close commits what is not in a head yet and closes the volume.
+func (v *Volume) Close(ctx context.Context) error {
+	var err error
+	if !v.o.ReadOnly {
+		if _, err = v.Commit(ctx, "", nil); err != nil {
+			err = fmt.Errorf("close volume %s: %w", v.o.Name, err)
+		}
+	}
+	v.stop()
+	if e := v.closeFiles(); err == nil {
+		err = e
+	}
+	return err
+}
+
+func (v *Volume) closeFiles() error {
+	var err error
+	if v.journal != nil {
+		err = v.journal.Close()
+	}
+	if v.db != nil {
+		if e := v.db.close(); err == nil {
+			err = e
+		}
+	}
+	return err
+}
+
+// NewKeys returns fresh random keys for a volume whose scope is given.
+func NewKeys(scope blockstore.Secret) (VolumeKeys, error) {
+	k := VolumeKeys{Scope: scope}
+	for _, b := range [][]byte{k.ID[:], k.Read[:], k.Local[:]} {
+		if _, err := rand.Read(b); err != nil {
+			return k, fmt.Errorf("make volume keys: %w", err)
+		}
+	}
+	return k, nil
+}
