@@ -27,12 +27,8 @@ const (
 const indexSchema = `
 CREATE TABLE blocks (
 	address BLOB PRIMARY KEY,
-	k       INTEGER NOT NULL,
-	n       INTEGER NOT NULL,
-	length  INTEGER NOT NULL,
-	plain   INTEGER NOT NULL,
 	state   INTEGER NOT NULL,
-	shards  BLOB NOT NULL
+	row     BLOB NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX waiting ON blocks (state, address) WHERE state > 0;
 CREATE TABLE totals (
@@ -80,7 +76,7 @@ func (db *indexDB) open(path string) (err error) {
 	}
 	db.reader.SetMaxOpenConns(indexReaders)
 	db.reader.SetMaxIdleConns(indexReaders)
-	db.find, err = db.reader.Prepare("SELECT k, n, length, plain, state, shards FROM blocks WHERE address = ?")
+	db.find, err = db.reader.Prepare("SELECT row FROM blocks WHERE address = ?")
 	return err
 }
 
@@ -121,27 +117,15 @@ func (db *indexDB) create() error {
 
 // lookup reads one row; nil if there is none.
 func (db *indexDB) lookup(ctx context.Context, addr blockstore.Address) (*entry, error) {
-	e := &entry{saved: true}
-	e.desc.Address = addr
-	var shards []byte
-	err := db.find.QueryRowContext(ctx, addr[:]).Scan(
-		&e.desc.Class.K, &e.desc.Class.N, &e.desc.Length, &e.plain, &e.state, &shards)
+	var row []byte
+	err := db.find.QueryRowContext(ctx, addr[:]).Scan(&row)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, sqlError(err)
 	}
-	if e.desc.Shards, err = splitShards(shards); err != nil {
-		return nil, err
-	}
-	if err := e.desc.Validate(); err != nil {
-		return nil, fmt.Errorf("%w: %w", blockstore.ErrCorrupt, err)
-	}
-	if e.state > pinned {
-		return nil, fmt.Errorf("%w: block state %d", blockstore.ErrCorrupt, e.state)
-	}
-	return e, nil
+	return parseRow(addr, row)
 }
 
 // sums reads the figures of all rows.

@@ -12,9 +12,8 @@ import (
 )
 
 const (
-	upsertBlock = `INSERT INTO blocks (address, k, n, length, plain, state, shards) VALUES (?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (address) DO UPDATE SET k = excluded.k, n = excluded.n, length = excluded.length,
-		plain = excluded.plain, state = excluded.state, shards = excluded.shards`
+	upsertBlock = `INSERT INTO blocks (address, state, row) VALUES (?, ?, ?)
+		ON CONFLICT (address) DO UPDATE SET state = excluded.state, row = excluded.row`
 	deleteBlock = "DELETE FROM blocks WHERE address = ?"
 	addTotals   = "UPDATE totals SET blocks = blocks + ?, plain = plain + ?, bytes = bytes + ?"
 )
@@ -44,7 +43,7 @@ func writeRows(tx *sql.Tx, batch map[blockstore.Address]*entry) (delta sums, err
 		return delta, err
 	}
 	defer upsert.Close()
-	var shards []byte
+	var row []byte
 	for _, e := range sorted(batch) {
 		if e.state == gone {
 			if _, err := tx.Exec(deleteBlock, e.desc.Address[:]); err != nil {
@@ -57,9 +56,8 @@ func writeRows(tx *sql.Tx, batch map[blockstore.Address]*entry) (delta sums, err
 			}
 			continue
 		}
-		shards = joinShards(shards[:0], e.desc.Shards)
-		d := e.desc
-		if _, err := upsert.Exec(d.Address[:], d.Class.K, d.Class.N, d.Length, e.plain, e.state, shards); err != nil {
+		row = appendRow(row[:0], e)
+		if _, err := upsert.Exec(e.desc.Address[:], e.state, row); err != nil {
 			return delta, err
 		}
 		if !e.saved {
@@ -78,25 +76,6 @@ func sorted(batch map[blockstore.Address]*entry) []*entry {
 		return slices.Compare(a.desc.Address[:], b.desc.Address[:])
 	})
 	return rows
-}
-
-func joinShards(dst []byte, ids []blockstore.ShardID) []byte {
-	for _, id := range ids {
-		dst = append(dst, id[:]...)
-	}
-	return dst
-}
-
-func splitShards(b []byte) ([]blockstore.ShardID, error) {
-	const size = len(blockstore.ShardID{})
-	if len(b)%size != 0 {
-		return nil, fmt.Errorf("%w: shard ids of %d bytes", blockstore.ErrCorrupt, len(b))
-	}
-	ids := make([]blockstore.ShardID, len(b)/size)
-	for i := range ids {
-		copy(ids[i][:], b[i*size:])
-	}
-	return ids, nil
 }
 
 // RemoveIndex replaces a lost or damaged index in dir by an empty one that is

@@ -1,0 +1,216 @@
+package cache
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+
+	"pifs/blockstore"
+)
+
+var errDown = errors.New("store is down")
+
+// fakeBackend is five stores in memory that can be down, fail to sync, lose
+// what was not synced, and count what they are asked.
+type fakeBackend struct {
+	mu      sync.Mutex
+	coder   *blockstore.Coder
+	class   blockstore.Class
+	stores  []map[blockstore.ShardID]*fakeShard
+	down    []bool
+	syncErr error // what Sync says …
+	lossy   bool  // … after having lost what was not synced
+	puts    int
+	gets    int
+	syncs   int
+	hold    chan struct{} // if not nil, Get waits for it to close
+	waiting chan struct{} // if not nil, Get says that it waits
+}
+
+type fakeShard struct {
+	bytes  []byte
+	synced bool
+}
+
+var _ Backend = (*fakeBackend)(nil)
+
+func newFakeBackend() *fakeBackend {
+	f := &fakeBackend{coder: blockstore.NewCoder(), class: blockstore.Class{K: 3, N: 5}, down: make([]bool, 5)}
+	for range f.down {
+		f.stores = append(f.stores, make(map[blockstore.ShardID]*fakeShard))
+	}
+	return f
+}
+
+// setDown makes the first n stores fail.
+func (f *fakeBackend) setDown(n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i := range f.down {
+		f.down[i] = i < n
+	}
+}
+
+func (f *fakeBackend) Put(ctx context.Context, addr blockstore.Address, block []byte) (blockstore.Descriptor, int, error) {
+	d, shards, err := f.coder.Encode(f.class, addr, block)
+	if err != nil {
+		return d, 0, err
+	}
+	defer shards.Release()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.puts++
+	placed := 0
+	for i, id := range d.Shards {
+		if f.down[i] {
+			continue
+		}
+		placed++
+		if f.stores[i][id] == nil {
+			f.stores[i][id] = &fakeShard{bytes: bytes.Clone(shards.Pieces[i])}
+		}
+	}
+	if placed < f.class.Quorum() {
+		return d, placed, errDown
+	}
+	return d, placed, nil
+}
+
+func (f *fakeBackend) Get(ctx context.Context, d blockstore.Descriptor, dst []byte) ([]byte, bool, error) {
+	if f.waiting != nil {
+		f.waiting <- struct{}{}
+	}
+	if f.hold != nil {
+		select {
+		case <-f.hold:
+		case <-ctx.Done():
+			return dst, false, ctx.Err()
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.gets++
+	shards, degraded := make([][]byte, len(d.Shards)), false
+	for i, id := range d.Shards {
+		if s := f.stores[i][id]; s != nil && !f.down[i] {
+			shards[i] = s.bytes
+		} else if i < int(d.Class.K) {
+			degraded = true
+		}
+	}
+	block, err := f.coder.Decode(dst, d, shards)
+	return block, degraded, err
+}
+
+func (f *fakeBackend) Sync(ctx context.Context) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.syncs++
+	if f.syncErr != nil {
+		if f.lossy {
+			f.loseUnsynced()
+		}
+		return f.syncErr
+	}
+	for _, s := range f.stores {
+		for _, shard := range s {
+			shard.synced = true
+		}
+	}
+	return nil
+}
+
+// crash makes the stores lose what was not synced.
+func (f *fakeBackend) crash() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.loseUnsynced()
+}
+
+func (f *fakeBackend) loseUnsynced() {
+	for _, s := range f.stores {
+		for id, shard := range s {
+			if !shard.synced {
+				delete(s, id)
+			}
+		}
+	}
+}
+
+// lose drops a block's shards from the first n stores.
+func (f *fakeBackend) lose(d blockstore.Descriptor, n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i := range n {
+		delete(f.stores[i], d.Shards[i])
+	}
+}
+
+// held returns how many of a block's shards the stores have.
+func (f *fakeBackend) held(d blockstore.Descriptor) (n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i, id := range d.Shards {
+		if f.stores[i][id] != nil {
+			n++
+		}
+	}
+	return n
+}
+
+func (f *fakeBackend) counts() (puts, gets int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.puts, f.gets
+}
+
+// plainOf returns the plaintext number i of n bytes; it does not compress.
+func plainOf(i, n int) []byte {
+	seed := blockstore.AddressOf(fmt.Appendf(nil, "plain %d", i))
+	out := make([]byte, 0, n+32)
+	for len(out) < n {
+		seed = blockstore.AddressOf(seed[:])
+		out = append(out, seed[:]...)
+	}
+	return out[:n]
+}
+
+func testSealer() *blockstore.Sealer { return blockstore.NewSealer(blockstore.Secret{1, 2, 3}) }
+
+// openTest opens a cache in dir that is closed with the test.
+func openTest(t testing.TB, dir string, backend Backend, o Options) *Blocks {
+	t.Helper()
+	b, err := OpenBlocks(dir, backend, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := b.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+	return b
+}
+
+func mustPut(t testing.TB, b *Blocks, s *blockstore.Sealer, plain []byte) blockstore.Ref {
+	t.Helper()
+	ref, err := b.Put(t.Context(), s, plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ref
+}
+
+func mustGet(t testing.TB, b *Blocks, s *blockstore.Sealer, ref blockstore.Ref, want []byte) {
+	t.Helper()
+	got, err := b.Get(t.Context(), s, ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Fatalf("block %v: other plaintext", ref.Address)
+	}
+}
