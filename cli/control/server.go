@@ -16,6 +16,7 @@ const maxArgs = 1 << 20 // bytes of a call's arguments
 
 // Server answers calls on a unix socket.
 type Server struct {
+	path    string
 	handler Handler
 	explain func(error) *Error
 	http    *http.Server
@@ -37,7 +38,7 @@ func Listen(path string, h Handler, explain func(error) *Error) (*Server, error)
 		lis.Close()
 		return nil, fmt.Errorf("protect control socket: %w", err)
 	}
-	s := &Server{handler: h, explain: explain, lis: &ownerOnly{lis}}
+	s := &Server{path: path, handler: h, explain: explain, lis: &ownerOnly{lis}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v1/{name}", s.serve)
 	s.http = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
@@ -53,7 +54,13 @@ func (s *Server) Serve() error {
 }
 
 // Close takes no more calls and waits for those that run, or until ctx ends.
-func (s *Server) Close(ctx context.Context) error { return s.http.Shutdown(ctx) }
+func (s *Server) Close(ctx context.Context) error {
+	err := s.http.Shutdown(ctx)
+	if e := os.Remove(s.path); !errors.Is(e, fs.ErrNotExist) {
+		err = errors.Join(err, e)
+	}
+	return err
+}
 
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	var args json.RawMessage

@@ -7,9 +7,9 @@ import (
 	"path/filepath"
 )
 
-// writeFile replaces path by a file of mode 0600 with data, durable on
+// WriteFile replaces path by a file of mode 0600 with data, durable on
 // return. After a crash either the old or the new contents are there.
-func writeFile(path string, data []byte) (err error) {
+func WriteFile(path string, data []byte) (err error) {
 	dir := filepath.Dir(path)
 	f, err := os.CreateTemp(dir, ".new-*")
 	if err != nil {

@@ -148,7 +148,7 @@ func (h *Home) SaveConfig() error {
 	if err != nil {
 		return fmt.Errorf("encode configuration: %w", err)
 	}
-	return writeFile(h.Path("config.json"), append(raw, '\n'))
+	return WriteFile(h.Path("config.json"), append(raw, '\n'))
 }
 
 // Adapt compares what flags ask for with the home: the stores and the ladder

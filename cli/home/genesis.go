@@ -55,7 +55,7 @@ func (k *Keyring) Genesis() string { return FormatGenesis(k.c.Genesis) }
 func (h *Home) genesisPath() string { return h.Path("keys", "genesis") }
 
 func (h *Home) writeGenesis(s blockstore.Secret) error {
-	return writeFile(h.genesisPath(), []byte(FormatGenesis(s)+"\n"))
+	return WriteFile(h.genesisPath(), []byte(FormatGenesis(s)+"\n"))
 }
 
 // adoptGenesis returns the secret in the given file, else the one that lies in

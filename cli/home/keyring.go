@@ -131,7 +131,7 @@ func (k *Keyring) Save() error {
 			return fmt.Errorf("seal keyring: %w", err)
 		}
 	}
-	return writeFile(k.path, raw)
+	return WriteFile(k.path, raw)
 }
 
 // Volume returns the keys of a volume, or ErrNoVolume.

@@ -105,7 +105,7 @@ func (k *Keyring) Move(path string) error {
 		k.path = old
 		return err
 	}
-	if err := writeFile(k.home.pointer(), []byte(path+"\n")); err != nil {
+	if err := WriteFile(k.home.pointer(), []byte(path+"\n")); err != nil {
 		return err
 	}
 	if err := os.Remove(old); err != nil {
@@ -131,3 +131,9 @@ func (h *Home) keyringPath() (string, error) {
 	}
 	return path, nil
 }
+
+// Protected reports whether the keyring is under a passphrase.
+func (k *Keyring) Protected() bool { return k.passphrase != nil }
+
+// Path returns the file that holds the keyring.
+func (k *Keyring) Path() string { return k.path }
