@@ -40,15 +40,16 @@ func CreateLocal(dir string) (MemberID, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", fmt.Errorf("create store: %w", err)
 	}
-	id, err := EnsureIdentity(dir)
-	if err != nil {
-		return "", fmt.Errorf("create store %s: %w", dir, err)
-	}
+	// The pack comes first: it refuses a folder that holds anything foreign.
 	pack, err := blockstore.OpenPack(dir, blockstore.PackOptions{})
 	if err != nil {
 		return "", fmt.Errorf("create store %s: %w", dir, err)
 	}
 	if err := pack.Close(); err != nil {
+		return "", fmt.Errorf("create store %s: %w", dir, err)
+	}
+	id, err := EnsureIdentity(dir)
+	if err != nil {
 		return "", fmt.Errorf("create store %s: %w", dir, err)
 	}
 	return id.ID, nil
