@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -41,6 +43,7 @@ var (
 	errBusy       = errors.New("busy")
 	errDamaged    = errors.New("damaged")
 	errRepaired   = errors.New("repaired")
+	errLost       = errors.New("lost")
 	errMountPoint = errors.New("unusable mount point")
 	errStopping   = errors.New("daemon is stopping")
 )
@@ -61,7 +64,7 @@ func outcomes() []outcome {
 		{StatusFailed, "anything that has no number of its own", "", nil},
 		{StatusUsage, "the command line is wrong", "", []error{errUsage}},
 		{StatusRepaired, "check: damage was found, and all of it repaired", "", []error{errRepaired}},
-		{StatusLost, "data is lost: fewer than k shards of a stripe are left", "", []error{blockstore.ErrLost}},
+		{StatusLost, "data is lost: fewer than k shards of a stripe are left", "", []error{errLost, blockstore.ErrLost}},
 		{StatusNoSpace, "a disk is full", "free some room and repeat", []error{syscall.ENOSPC, syscall.EDQUOT}},
 		{StatusMountPoint, "the mount point cannot be used", "", []error{errMountPoint}},
 		{StatusBusy, "in use: mounted already, kept busy by a process, held by another pifs", "",
@@ -153,4 +156,11 @@ func (f *failure) Unwrap() []error {
 		return []error{f.kind}
 	}
 	return []error{f.kind, f.cause}
+}
+
+// sortedOutcomes returns the table in the order of the numbers.
+func sortedOutcomes() []outcome {
+	return slices.SortedFunc(slices.Values(outcomes()), func(a, b outcome) int {
+		return cmp.Compare(a.status, b.status)
+	})
 }

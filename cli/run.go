@@ -56,13 +56,17 @@ func newApp(env Env) *cli.App {
 // commands lists every command; each has a file of its own.
 func commands(env Env) []*cli.Command {
 	return []*cli.Command{
-		versionCommand(env),
+		mountCommand(env), umountCommand(env), syncCommand(env), statusCommand(env), checkCommand(env),
+		logCommand(env), snapshotCommand(env), diffCommand(env), restoreCommand(env), infoCommand(env),
+		cacheCommand(env), volumeCommand(env), keyCommand(env), completionCommand(env), versionCommand(env),
+		helpCommand(env), daemonCommand(env),
 	}
 }
 
 func globalFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "home", Usage: "folder `H` with keys, stores and cache (else $PIFS_HOME, else the XDG data folder)"},
+		&cli.StringFlag{Name: "passphrase-file", Usage: "`FILE` with the passphrase of the keyring (else $PIFS_PASSPHRASE, else asked)"},
 		&cli.BoolFlag{Name: "verbose", Usage: "show the whole chain of causes of an error"},
 	}
 }

@@ -1,0 +1,98 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"pifs/cli/home"
+	"pifs/fsnode"
+)
+
+// check verifies one volume, or all of the home.
+func (e *engine) check(ctx context.Context, a checkArgs, emit emitter) (checkResults, error) {
+	names := []string{a.Volume}
+	if a.Volume == "" {
+		names = e.volumeNames()
+	}
+	r := checkResults{Volumes: []checkResult{}}
+	for _, name := range names {
+		one, err := e.checkVolume(ctx, name, a.Repair, emit)
+		if err != nil {
+			return r, err
+		}
+		r.Volumes = append(r.Volumes, one)
+	}
+	return r, nil
+}
+
+func (e *engine) checkVolume(ctx context.Context, name string, repair bool, emit emitter) (checkResult, error) {
+	r := checkResult{Volume: name, Time: time.Now().UTC().Truncate(time.Second)}
+	err := e.reading(ctx, name, func(v *fsnode.Volume) error {
+		o := fsnode.CheckOptions{Deep: true, Repair: repair, Progress: func(blocks int64) {
+			emit.progress(blocks, 0, "blocks")
+		}}
+		// A caller that has gone away cancels ctx: the check ends with that.
+		sum, err := v.Check(ctx, o, func(p fsnode.Problem) {
+			l := checkLine{Volume: name, Path: p.Path, What: p.What, Fixed: p.Fixed, Lost: p.Lost}
+			if !isZero(p.Address) {
+				l.Address = p.Address.String()
+			}
+			_ = emit.item(l)
+		})
+		if err != nil {
+			return fmt.Errorf("check volume %s: %w", name, err)
+		}
+		r.Heads, r.Files, r.Dirs, r.Blocks, r.Shards = sum.Heads, sum.Files, sum.Dirs, sum.Blocks, sum.Shards
+		r.Damaged, r.Fixed, r.Lost = sum.Problems, sum.Fixed, sum.Lost
+		return nil
+	})
+	if err != nil {
+		return r, err
+	}
+	return r, e.keepCheck(r)
+}
+
+func isZero(a [32]byte) bool { return a == [32]byte{} }
+
+func (e *engine) lastCheckPath(volume string) string {
+	return filepath.Join(e.home.VolumeDir(volume), "last-check.json")
+}
+
+// keepCheck remembers the outcome for `pifs status`.
+func (e *engine) keepCheck(r checkResult) error {
+	raw, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("encode check result: %w", err)
+	}
+	return home.WriteFile(e.lastCheckPath(r.Volume), raw)
+}
+
+// lastCheck returns the outcome of the last check, nil if there was none.
+func (e *engine) lastCheck(volume string) (*checkResult, error) {
+	raw, err := os.ReadFile(e.lastCheckPath(volume))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read last check: %w", err)
+	}
+	var r checkResult
+	if err := json.Unmarshal(raw, &r); err != nil {
+		return nil, fmt.Errorf("read last check of volume %s: %w: %w", volume, home.ErrDamaged, err)
+	}
+	return &r, nil
+}
+
+// cacheDrop forgets what the stores can give again.
+func (e *engine) cacheDrop(ctx context.Context, _ none, _ emitter) (dropResult, error) {
+	n, err := e.stack.blocks.Drop(ctx)
+	if err != nil {
+		return dropResult{}, fmt.Errorf("drop cache: %w", err)
+	}
+	return dropResult{Bytes: n}, nil
+}

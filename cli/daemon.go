@@ -1,0 +1,201 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	cli "github.com/urfave/cli/v2"
+
+	"pifs/cli/control"
+	"pifs/cli/home"
+)
+
+const (
+	readyFD    = 3                // where a background daemon reports to its parent
+	firstCall  = 30 * time.Second // a daemon that nobody calls ends after this
+	lastAnswer = 5 * time.Second  // for the last answers to reach their callers
+)
+
+// daemonCommand is what `pifs mount` starts in the background.
+func daemonCommand(env Env) *cli.Command {
+	return &cli.Command{
+		Name:   "daemon",
+		Usage:  "serve a home; started by mount",
+		Hidden: true,
+		Action: func(c *cli.Context) error { return backgroundDaemon(env, c) },
+	}
+}
+
+func backgroundDaemon(env Env, c *cli.Context) error {
+	report := os.NewFile(readyFD, "ready")
+	if _, err := report.Stat(); err != nil {
+		return fail(errUsage, "daemon is started by pifs mount, not by hand", err)
+	}
+	secret, err := io.ReadAll(io.LimitReader(env.Stdin, maxPassphrase))
+	if err != nil {
+		return fmt.Errorf("read passphrase: %w", err)
+	}
+	ready := func(err error) {
+		var r readiness
+		if err != nil {
+			r.Error = onWire(err)
+		}
+		_ = json.NewEncoder(report).Encode(r) // a parent that gave up needs no answer
+		report.Close()
+	}
+	d, err := newDaemon(c.Context, globalString(c, "home"), func() ([]byte, error) { return secret, nil }, nil)
+	ready(err)
+	if err != nil {
+		return err
+	}
+	return d.run(c.Context)
+}
+
+// daemon serves the engine of one home until its last mount is gone.
+type daemon struct {
+	engine *engine
+	lock   *home.Lock
+	log    *home.Log
+	server *control.Server
+
+	mu       sync.Mutex
+	active   int  // calls that run
+	stopping bool // no new calls
+	idle     chan struct{}
+}
+
+var _ control.Handler = (*daemon)(nil)
+
+// newDaemon opens the home and listens. also, when not nil, receives a copy
+// of the log; without it stderr is the log's.
+func newDaemon(ctx context.Context, dir string, ask home.AskFunc, also io.Writer) (d *daemon, err error) {
+	h, err := home.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	now, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+	defer cancel()
+	d = &daemon{idle: make(chan struct{}, 1)}
+	if d.lock, err = home.Acquire(now, h.Dir); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.close(ctx))
+		}
+	}()
+	if d.log, err = h.OpenLog(also == nil); err != nil {
+		return d, err
+	}
+	var out io.Writer = d.log
+	if also != nil {
+		out = io.MultiWriter(d.log, also)
+	}
+	keys, err := h.Keys(ask)
+	if err != nil {
+		return d, err
+	}
+	if d.engine, err = openEngine(ctx, h, keys, slog.New(slog.NewTextHandler(out, nil))); err != nil {
+		return d, err
+	}
+	d.engine.unmounted = d.poke
+	d.server, err = control.Listen(h.Socket(), d, onWire)
+	return d, err
+}
+
+// Call implements control.Handler.
+func (d *daemon) Call(ctx context.Context, name string, args json.RawMessage, emit func(control.Event) error) (json.RawMessage, error) {
+	d.mu.Lock()
+	if d.stopping {
+		d.mu.Unlock()
+		return nil, errStopping
+	}
+	d.active++
+	d.mu.Unlock()
+	defer func() {
+		d.mu.Lock()
+		d.active--
+		d.mu.Unlock()
+		d.poke()
+	}()
+	return d.engine.Call(ctx, name, args, emit)
+}
+
+// poke makes run look whether there is anything left to do.
+func (d *daemon) poke() {
+	select {
+	case d.idle <- struct{}{}:
+	default:
+	}
+}
+
+// finish reports whether nothing is mounted and no call runs; if so no call
+// is taken from then on.
+func (d *daemon) finish() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.stopping = d.stopping || d.active == 0 && d.engine.mounts() == 0
+	return d.stopping
+}
+
+// refuse takes no more calls.
+func (d *daemon) refuse() {
+	d.mu.Lock()
+	d.stopping = true
+	d.mu.Unlock()
+	d.engine.cancel()
+}
+
+// run serves until the last mount is gone or a signal arrives, and leaves
+// everything unmounted, committed and closed.
+func (d *daemon) run(ctx context.Context) error {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	served := make(chan error, 1)
+	go func() { served <- d.server.Serve() }()
+	d.engine.log.Info("daemon started", "pid", os.Getpid(), "home", d.engine.home.Dir)
+	nobody := time.NewTimer(firstCall)
+	defer nobody.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			d.engine.log.Info("signal received")
+			d.refuse()
+			return d.close(context.WithoutCancel(ctx))
+		case err := <-served:
+			return errors.Join(err, d.close(ctx))
+		case <-nobody.C:
+		case <-d.idle:
+		}
+		if d.finish() {
+			return d.close(ctx)
+		}
+	}
+}
+
+// close ends everything that was opened: first the calls, last the lock.
+func (d *daemon) close(ctx context.Context) error {
+	var err error
+	if d.server != nil {
+		soon, cancel := context.WithTimeout(ctx, lastAnswer)
+		err = d.server.Close(soon)
+		cancel()
+	}
+	if d.engine != nil {
+		err = errors.Join(err, d.engine.Close(ctx))
+		d.engine.log.Info("daemon ended", "err", err)
+	}
+	if d.log != nil {
+		err = errors.Join(err, d.log.Close())
+	}
+	return errors.Join(err, d.lock.Release())
+}

@@ -1,0 +1,117 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"pifs/cli/control"
+	"pifs/cli/home"
+)
+
+// engine is a home in use. The caller holds the lock of the home for as long
+// as the engine lives.
+type engine struct {
+	home  *home.Home
+	stack *stack
+	log   *slog.Logger
+
+	ctx       context.Context // ends when the engine does
+	cancel    context.CancelFunc
+	unmounted func() // called after a mount has gone; may be nil
+
+	mu      sync.Mutex
+	keys    *home.Keyring
+	volumes map[string]*openVolume
+}
+
+var _ control.Handler = (*engine)(nil)
+
+func openEngine(ctx context.Context, h *home.Home, keys *home.Keyring, log *slog.Logger) (*engine, error) {
+	st, err := openStack(h, log)
+	if err != nil {
+		return nil, err
+	}
+	e := &engine{home: h, keys: keys, stack: st, log: log, volumes: map[string]*openVolume{}}
+	e.ctx, e.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	return e, nil
+}
+
+// quietLog is the log of an engine that lives for one command: what matters
+// is returned as an error.
+func quietLog() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// callFunc runs one call with JSON on both sides.
+type callFunc func(context.Context, json.RawMessage, func(control.Event) error) (json.RawMessage, error)
+
+// calls is the table of everything that an engine can be asked.
+func (e *engine) calls() map[string]callFunc {
+	return map[string]callFunc{
+		callMount:        typed(e.mount),
+		callUmount:       typed(e.umount),
+		callSync:         typed(e.sync),
+		callStatus:       typed(e.status),
+		callCheck:        typed(e.check),
+		callLog:          typed(e.history),
+		callSnapshot:     typed(e.snapshot),
+		callDiff:         typed(e.diff),
+		callRestore:      typed(e.restore),
+		callInfo:         typed(e.info),
+		callCacheDrop:    typed(e.cacheDrop),
+		callVolumeCreate: typed(e.volumeCreate),
+		callVolumeList:   typed(e.volumeList),
+		callVolumeRemove: typed(e.volumeRemove),
+	}
+}
+
+// emitter sends what a call has to say before its result.
+type emitter func(control.Event) error
+
+func (emit emitter) progress(done, total int64, what string) {
+	_ = emit(control.Event{Progress: &control.Progress{Done: done, Total: total, What: what}})
+}
+
+func (emit emitter) item(v any) error {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encode item: %w", err)
+	}
+	return emit(control.Event{Item: raw})
+}
+
+// typed makes a callFunc of a method with typed arguments and result.
+func typed[A, R any](fn func(context.Context, A, emitter) (R, error)) callFunc {
+	return func(ctx context.Context, raw json.RawMessage, emit func(control.Event) error) (json.RawMessage, error) {
+		var args A
+		if err := json.Unmarshal(raw, &args); err != nil {
+			return nil, fmt.Errorf("decode arguments: %w", err)
+		}
+		result, err := fn(ctx, args, emit)
+		if err != nil {
+			return nil, err
+		}
+		return json.Marshal(result)
+	}
+}
+
+// Call implements control.Handler. It ends when ctx or the engine does.
+func (e *engine) Call(ctx context.Context, name string, args json.RawMessage, emit func(control.Event) error) (json.RawMessage, error) {
+	fn := e.calls()[name]
+	if fn == nil {
+		return nil, fail(errUsage, fmt.Sprintf("the daemon does not know the call %q: it is of another version", name), nil)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(e.ctx, cancel)()
+	return fn(ctx, args, emit)
+}
+
+// Close unmounts and commits everything and closes the stores.
+func (e *engine) Close(ctx context.Context) error {
+	err := e.unmountAll(ctx)
+	e.cancel()
+	return errors.Join(err, e.stack.close())
+}

@@ -1,0 +1,82 @@
+package cli
+
+import (
+	"crypto/ed25519"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"pifs/cli/home"
+	"pifs/fsnode"
+	"pifs/swarm"
+)
+
+// headLog keeps a volume's heads in a local signed chain.
+type headLog struct {
+	sign ed25519.PrivateKey
+
+	mu      sync.Mutex
+	chain   *swarm.Chain
+	entries []fsnode.HeadEntry // all of the chain, oldest first
+}
+
+var _ fsnode.HeadLog = (*headLog)(nil)
+
+// openHeads opens the chain at path, whose every record is checked.
+func openHeads(path string, keys *home.VolumeKeys) (*headLog, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("open heads: %w", err)
+	}
+	l := &headLog{sign: keys.Sign()}
+	var err error
+	if l.chain, err = swarm.OpenChain(path, keys.ID, l.sign.Public().(ed25519.PublicKey)); err != nil {
+		return nil, err
+	}
+	err = l.chain.All(func(h swarm.Head) error {
+		e, err := entryOf(h)
+		l.entries = append(l.entries, e)
+		return err
+	})
+	if err != nil {
+		l.chain.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+func entryOf(h swarm.Head) (fsnode.HeadEntry, error) {
+	hash, err := h.Hash()
+	return fsnode.HeadEntry{
+		Seq: h.Seq, Hash: hash, Time: h.Time, Root: h.Root, Tree: h.Tree, Manifest: h.Manifest, Label: h.Label,
+	}, err
+}
+
+// Append implements fsnode.HeadLog.
+func (l *headLog) Append(e fsnode.HeadEntry) (fsnode.HeadEntry, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	h := l.chain.Next(swarm.Head{Time: e.Time, Root: e.Root, Tree: e.Tree, Manifest: e.Manifest, Label: e.Label})
+	if err := h.Sign(l.sign); err != nil {
+		return e, err
+	}
+	if err := l.chain.Append(h); err != nil {
+		return e, err
+	}
+	e, err := entryOf(h)
+	if err == nil {
+		l.entries = append(l.entries, e)
+	}
+	return e, err
+}
+
+// Entries implements fsnode.HeadLog.
+func (l *headLog) Entries() ([]fsnode.HeadEntry, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clip(l.entries), nil
+}
+
+// Close closes the chain.
+func (l *headLog) Close() error { return l.chain.Close() }

@@ -1,0 +1,132 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"pifs/blockstore"
+	"pifs/cli/home"
+	"pifs/fsnode"
+)
+
+func line(volume string, h fsnode.HeadInfo) headLine {
+	return headLine{Volume: volume, Seq: h.Seq, Root: h.Root.String(), Time: h.Time.UTC().Truncate(time.Millisecond), Name: h.Label}
+}
+
+// commit makes a head of what was written to v, and reports how far it is.
+func (e *engine) commit(ctx context.Context, v *openVolume, label string, emit emitter) (*headLine, error) {
+	if v.readOnly {
+		return nil, nil
+	}
+	h, err := v.fs.Commit(ctx, label, func(done, total int64) { emit.progress(done, total, "files") })
+	if err != nil {
+		return nil, fmt.Errorf("commit volume %s: %w", v.name, err)
+	}
+	l := line(v.name, h)
+	return &l, nil
+}
+
+// sync commits one open volume, or all. What is not open has nothing to
+// commit: closing did.
+func (e *engine) sync(ctx context.Context, a syncArgs, emit emitter) (syncResult, error) {
+	names := []string{a.Volume}
+	if a.Volume == "" {
+		names = e.volumeNames()
+	}
+	r := syncResult{Heads: []headLine{}}
+	for _, name := range names {
+		v, back, err := e.use(ctx, name, volumeOptions{ReadOnly: e.openReadOnly(name)})
+		if err != nil {
+			return r, err
+		}
+		head, err := e.commit(ctx, v, "", emit)
+		if err := errors.Join(err, back(ctx)); err != nil {
+			return r, err
+		}
+		if head != nil {
+			r.Heads = append(r.Heads, *head)
+		}
+	}
+	return r, nil
+}
+
+func (e *engine) history(ctx context.Context, a volumeArgs, emit emitter) (none, error) {
+	return none{}, e.reading(ctx, a.Volume, func(v *fsnode.Volume) error {
+		heads, err := v.Heads()
+		if err != nil {
+			return fmt.Errorf("read heads of volume %s: %w", a.Volume, err)
+		}
+		for _, h := range slices.Backward(heads) {
+			if err := emit.item(line(a.Volume, h)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (e *engine) snapshot(ctx context.Context, a snapshotArgs, emit emitter) (headLine, error) {
+	v, back, err := e.use(ctx, a.Volume, volumeOptions{})
+	if err != nil {
+		return headLine{}, err
+	}
+	head, err := e.snapshotOf(ctx, v, a.Name, emit)
+	if err := errors.Join(err, back(ctx)); err != nil {
+		return headLine{}, err
+	}
+	return *head, nil
+}
+
+// snapshotOf names the present state, unless an older head has the name.
+func (e *engine) snapshotOf(ctx context.Context, v *openVolume, name string, emit emitter) (*headLine, error) {
+	heads, err := v.fs.Heads()
+	if err != nil {
+		return nil, fmt.Errorf("read heads of volume %s: %w", v.name, err)
+	}
+	for _, h := range heads {
+		if h.Label == name {
+			return nil, fail(home.ErrMismatch, fmt.Sprintf("volume %s has a snapshot %q already: head %d", v.name, name, h.Seq), nil)
+		}
+	}
+	return e.commit(ctx, v, name, emit)
+}
+
+func (e *engine) diff(ctx context.Context, a diffArgs, emit emitter) (none, error) {
+	return none{}, e.reading(ctx, a.Volume, func(v *fsnode.Volume) error {
+		from, err := findHead(v, a.Volume, a.A)
+		if err != nil {
+			return err
+		}
+		to, err := findHead(v, a.Volume, a.B)
+		if err != nil {
+			return err
+		}
+		return v.Diff(ctx, from, to, func(c fsnode.Change) error {
+			return emit.item(diffLine{Kind: c.Kind, Path: c.Path, What: c.What})
+		})
+	})
+}
+
+func (e *engine) restore(ctx context.Context, a restoreArgs, _ emitter) (r restoreResult, err error) {
+	err = e.with(ctx, a.Volume, func(v *fsnode.Volume) error {
+		head, err := findHead(v, a.Volume, a.Head)
+		if err != nil {
+			return err
+		}
+		r.Restored, err = v.Restore(ctx, head, a.Path, a.To)
+		return err
+	})
+	return r, err
+}
+
+// findHead resolves what people call a head: its number, or a snapshot's name.
+func findHead(v *fsnode.Volume, volume, name string) (fsnode.HeadInfo, error) {
+	h, err := v.FindHead(name)
+	if errors.Is(err, blockstore.ErrNotFound) {
+		return h, fail(errNotFound, fmt.Sprintf("volume %s has no head %q; see: pifs log --volume %s", volume, name, volume), err)
+	}
+	return h, err
+}

@@ -1,0 +1,138 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+
+	"pifs/blockstore"
+	"pifs/cache"
+	"pifs/cli/home"
+	"pifs/fsnode"
+	"pifs/swarm"
+)
+
+// stack is what the volumes of a home stand on, from the disks up:
+// stores → swarm → block cache. A volume adds its tree (fsnode) and a mount
+// the kernel (mount). This file is the only one that decides the order.
+type stack struct {
+	home   *home.Home
+	log    *slog.Logger
+	stores []*swarm.Local
+	swarm  *swarm.Swarm
+	blocks *cache.Blocks
+}
+
+func openStack(h *home.Home, log *slog.Logger) (st *stack, err error) {
+	st = &stack{home: h, log: log}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, st.close())
+		}
+	}()
+	members, err := st.openStores()
+	if err != nil {
+		return st, err
+	}
+	ladder, err := blockstore.ParseLadder(h.Config.Ladder)
+	if err != nil {
+		return st, fmt.Errorf("read configuration: %w: %w", home.ErrDamaged, err)
+	}
+	if st.swarm, err = swarm.New(members, ladder, log); err != nil {
+		return st, err
+	}
+	if err := enoughStores(st.swarm.Class(), st.stores); err != nil {
+		return st, err
+	}
+	st.blocks, err = cache.OpenBlocks(h.Path("cache"), st.swarm, cache.Options{DiskBytes: h.Config.CacheSize, Log: log})
+	return st, err
+}
+
+// openStores opens the stores of the home. Each gets its identity once, right
+// after the home was created: from then on a folder without it is a disk that
+// is away and not an empty store.
+func (st *stack) openStores() ([]swarm.Member, error) {
+	var members []swarm.Member
+	fresh := false
+	for i := range st.home.Config.Stores {
+		c := &st.home.Config.Stores[i]
+		if c.ID == "" {
+			id, err := swarm.CreateLocal(c.Path)
+			if err != nil {
+				return nil, err
+			}
+			c.ID, fresh = string(id), true
+		}
+	}
+	if fresh {
+		if err := st.home.SaveConfig(); err != nil {
+			return nil, err
+		}
+	}
+	for _, c := range st.home.Config.Stores {
+		id, err := swarm.ParseMemberID(c.ID)
+		if err != nil {
+			return nil, fmt.Errorf("read configuration: %w: %w", home.ErrDamaged, err)
+		}
+		local := swarm.OpenLocal(c.Path, id, st.log)
+		st.stores = append(st.stores, local)
+		members = append(members, swarm.Member{ID: id, Name: c.Path, Store: local})
+	}
+	return members, nil
+}
+
+// enoughStores refuses to start with so few stores that nothing could be
+// read: better one clear line than an I/O error for every file.
+func enoughStores(class blockstore.Class, stores []*swarm.Local) error {
+	var away error
+	n := 0
+	for _, s := range stores {
+		if err := s.Probe(context.Background()); err != nil {
+			away = errors.Join(away, err)
+			continue
+		}
+		n++
+	}
+	if n >= int(class.K) {
+		return nil
+	}
+	return fail(errBusy, fmt.Sprintf("only %d of %d stores can be reached, and class %s needs %d: %s",
+		n, len(stores), class, class.K, oneLine(away)), away)
+}
+
+// volumeOptions are what a mount decides about its volume.
+type volumeOptions struct {
+	ReadOnly   bool
+	FsyncSwarm bool
+}
+
+// openVolume opens the files of v.
+func (st *stack) openVolume(ctx context.Context, v *openVolume, keys *home.VolumeKeys, local [32]byte, o volumeOptions) (err error) {
+	dir := st.home.VolumeDir(v.name)
+	if v.heads, err = openHeads(filepath.Join(dir, "heads"), keys); err != nil {
+		return err
+	}
+	v.fs, err = fsnode.Open(ctx, fsnode.Options{
+		Dir: dir, Name: v.name, Blocks: st.blocks, Heads: v.heads, Stripes: stripes{st},
+		Keys:     fsnode.VolumeKeys{ID: keys.ID, Read: keys.Read, Local: local, Scope: keys.Secret},
+		ReadOnly: o.ReadOnly, FsyncSwarm: o.FsyncSwarm, Changed: v.changed.note, Log: st.log.With("volume", v.name),
+	})
+	if err != nil {
+		return errors.Join(err, v.heads.Close())
+	}
+	return nil
+}
+
+// close closes everything from the top down.
+func (st *stack) close() error {
+	var err error
+	if st.blocks != nil {
+		err = st.blocks.Close()
+	}
+	for _, s := range st.stores {
+		err = errors.Join(err, s.Close())
+	}
+	return err
+}

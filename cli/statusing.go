@@ -1,0 +1,118 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"pifs/fsnode"
+)
+
+// status gathers what `pifs status` shows. A volume that cannot be opened is
+// reported as such and does not hide the others.
+func (e *engine) status(ctx context.Context, _ none, emit emitter) (statusResult, error) {
+	r := statusResult{
+		Home: e.home.Dir, Class: e.stack.swarm.Class().String(), Ladder: e.home.Config.Ladder,
+		MayDie: e.stack.swarm.MayDie(ctx), Stores: []storeLine{}, Volumes: []volumeStatus{},
+	}
+	if e.unmounted != nil {
+		r.Daemon = os.Getpid()
+	}
+	for _, name := range e.volumeNames() {
+		v := e.volumeStatus(ctx, name)
+		r.Volumes = append(r.Volumes, v)
+		r.Logical += v.Logical
+		r.Dirty += v.Dirty
+	}
+	for _, m := range e.stack.swarm.Members(ctx) {
+		l := storeLine{Path: m.Name, ID: string(m.ID), State: "ok", Shards: m.Usage.Shards, Bytes: m.Usage.Bytes}
+		if m.Err != nil {
+			l.State = oneLine(m.Err)
+		}
+		r.Stores = append(r.Stores, l)
+		r.Shards += m.Usage.Shards
+		r.Stored += m.Usage.Bytes
+		r.Disk += m.Usage.Disk
+	}
+	e.addBlocks(&r)
+	return r, nil
+}
+
+func (e *engine) addBlocks(r *statusResult) {
+	s := e.stack.blocks.Stats()
+	r.Blocks, r.Unique, r.Compressed = s.Blocks, s.PlainBytes, s.BlockBytes
+	r.Outbox, r.Owed = s.Outbox, s.Owed
+	r.Cache = cacheLine{
+		Memory: s.MemoryBytes, MemoryLimit: s.MemoryLimit, Disk: s.DiskBytes, DiskLimit: s.DiskLimit,
+		Hits: s.Hits, DiskHits: s.DiskHits, Misses: s.Misses, Degraded: s.Degraded,
+	}
+	r.DedupRatio = ratio(float64(r.Logical), float64(r.Unique))
+	r.CompressionRatio = ratio(float64(r.Unique), float64(r.Compressed))
+	r.Overhead = ratio(float64(r.Stored), float64(r.Compressed))
+}
+
+// ratio returns a/b, and 1 where there is nothing to compare.
+func ratio(a, b float64) float64 {
+	if a == 0 || b == 0 {
+		return 1
+	}
+	return a / b
+}
+
+func (e *engine) volumeStatus(ctx context.Context, name string) volumeStatus {
+	s := volumeStatus{Name: name}
+	e.mu.Lock()
+	if keys, err := e.keys.Volume(name); err == nil {
+		s.Scope = keys.Scope
+	}
+	if v := e.volumes[name]; v != nil {
+		s.ReadOnly = v.readOnly
+		if v.mount != nil {
+			s.Mount = v.mount.dir
+		}
+	}
+	e.mu.Unlock()
+	err := e.reading(ctx, name, func(v *fsnode.Volume) error {
+		stats, err := v.Stats()
+		s.Logical, s.Inodes, s.Dirty = stats.Logical, stats.Inodes, stats.Dirty
+		if stats.HasHead {
+			l := line(name, stats.Head)
+			s.Head = &l
+		}
+		return err
+	})
+	last, lastErr := e.lastCheck(name)
+	s.LastCheck = last
+	if err := errors.Join(err, lastErr); err != nil {
+		s.Error = oneLine(err)
+	}
+	return s
+}
+
+// info tells where a path lies.
+func (e *engine) info(ctx context.Context, a infoArgs, _ emitter) (r infoResult, err error) {
+	err = e.reading(ctx, a.Volume, func(v *fsnode.Volume) error {
+		i, err := v.Info(ctx, a.Path)
+		if err != nil {
+			return err
+		}
+		r = infoResult{Path: a.Path, Root: i.Root.String(), Size: i.Attr.Size, Inline: i.Inline, Chunks: []chunkLine{}}
+		for n, c := range i.Chunks {
+			if m := c.MayLose(); n == 0 || m < r.MayLose {
+				r.MayLose = m
+			}
+			r.Chunks = append(r.Chunks, chunk(c))
+		}
+		return nil
+	})
+	return r, err
+}
+
+func chunk(c fsnode.ChunkInfo) chunkLine {
+	d := c.Descriptor
+	l := chunkLine{Offset: c.Off, Length: c.Len, Address: d.Address.String(), Class: d.Class.String()}
+	for i, s := range c.Shards {
+		l.Shards = append(l.Shards, shardLine{ID: d.Shards[i].String(), Store: s.Store, State: s.State})
+	}
+	return l
+}
