@@ -1,0 +1,31 @@
+// Package mount serves one FUSE mount from a file system.
+//
+//	kernel ──▶ reader ──▶ handler ──▶ FS ──▶ reply
+//	             │           │ would block
+//	             │           ▼
+//	             │        lane: a queue and a few workers ──▶ FS ──▶ reply
+//	             ▼
+//	          INTERRUPT, FORGET, locks: answered from the server's own tables
+//
+// Terms:
+//
+//	request   what the kernel asks, known by a number that never comes again
+//	call      a request while it is served; it is answered exactly once
+//	reader    a goroutine that reads requests and answers them from memory
+//	lane      a queue of calls that wait for a disk, a node or memory, with a
+//	          bounded number of workers; one for reading, one for writing
+//	watchdog  answers EIO for a call that outlives the deadline, and says so
+//
+// Requests are read and parsed by bazil.org/fuse. Replies are written by this
+// package straight to the library's device (see device.go): the library's own
+// encoder drops the sticky bit, mangles times outside 1678–2262 and copies
+// every read into a fresh buffer.
+//
+// A panic in a handler is answered with EIO and logged with its stack, and the
+// mount goes on. If the panic left a lock of the file system held, the calls
+// that need it run into the deadline and are answered with EIO as well.
+//
+// Trust: the kernel is trusted with permissions (default_permissions is always
+// set) and with the order of operations on one inode. Processes that use the
+// mount are not trusted: names, sizes and offsets are checked or bounded here.
+package mount

@@ -1,0 +1,112 @@
+package mount
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"slices"
+	"syscall"
+	"time"
+
+	"bazil.org/fuse"
+
+	"pifs/fsnode"
+)
+
+const (
+	readRetries = 100 // consecutive failures to read a request before giving up
+	retryPause  = 10 * time.Millisecond
+)
+
+var errPanic = errors.New("panic")
+
+// addReader starts a goroutine that reads requests.
+func (s *Server) addReader() {
+	c := &call{s: s, ctx: s.ctx, buffers: newBuffers()}
+	s.mu.Lock()
+	s.inline = append(s.inline, c)
+	s.mu.Unlock()
+	go func() { s.dropReader(c, s.read(c)) }()
+}
+
+// dropReader takes a reader out of the list, because it ended with err or
+// because it is stuck.
+func (s *Server) dropReader(c *call, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := slices.Index(s.inline, c)
+	if i < 0 {
+		return
+	}
+	s.inline = slices.Delete(s.inline, i, i+1)
+	s.err = errors.Join(s.err, err)
+	if len(s.inline) == 0 {
+		close(s.idle)
+	}
+}
+
+// read serves requests until the mount ends or c is retired.
+func (s *Server) read(c *call) error {
+	failures := 0
+	for !c.retired.Load() {
+		req, err := s.conn.ReadRequest()
+		switch {
+		case err == nil:
+			failures = 0
+			s.serve(c, req)
+		case errors.Is(err, io.EOF):
+			return nil
+		case transient(err) && failures < readRetries:
+			if failures++; failures > 1 {
+				time.Sleep(retryPause)
+			}
+		default:
+			return fmt.Errorf("read request: %w", err)
+		}
+	}
+	return nil
+}
+
+// transient reports whether reading a request may succeed next time: ENOENT
+// says that the caller was interrupted just then, and what is no errno is a
+// message that the library could not make sense of.
+func transient(err error) bool {
+	var errno syscall.Errno
+	if !errors.As(err, &errno) {
+		return true
+	}
+	switch errno {
+	case syscall.ENOENT, syscall.EINTR, syscall.EAGAIN, syscall.ENOMEM, syscall.EIO:
+		return true
+	}
+	return false
+}
+
+// serve answers req, or hands it to a lane where it may wait.
+func (s *Server) serve(c *call, req fuse.Request) {
+	s.counts.add(kindOf(req))
+	c.begin(req)
+	to := s.laneOf(req)
+	if to == nil {
+		err := s.guard(c)
+		if !errors.Is(err, fsnode.ErrWouldBlock) {
+			c.finish(err)
+			return
+		}
+		to = s.waitLane(req)
+	}
+	s.detach(c, to)
+}
+
+// guard handles a call and turns a panic into an error.
+func (s *Server) guard(c *call) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.log.Error("panic while serving a request", "op", kindOf(c.req).String(), "ino", c.node(),
+				"panic", p, "stack", string(debug.Stack()))
+			err = fmt.Errorf("%w: %v", errPanic, p)
+		}
+	}()
+	return s.handle(c)
+}
