@@ -61,3 +61,51 @@ func TestPackReopenedConforms(t *testing.T) {
 		return openPack(t, dir, smallPacks(t))
 	})
 }
+
+// faults has each failure in its two forms.
+var faults = []blocktest.Fault{blocktest.OK, blocktest.NotApplied, blocktest.LostReply}
+
+func TestMemoryConformsUnderFaults(t *testing.T) {
+	blocktest.Run(t, func(t *testing.T) blockstore.Store {
+		return blocktest.NewRetry(blocktest.NewFaulty(blocktest.NewMemory(), blocktest.InTurn(faults...)), 30)
+	})
+}
+
+func TestPackConformsUnderFaults(t *testing.T) {
+	blocktest.Run(t, func(t *testing.T) blockstore.Store {
+		p := openPack(t, t.TempDir(), smallPacks(t))
+		return blocktest.NewRetry(blocktest.NewFaulty(p, blocktest.InTurn(faults...)), 30)
+	})
+}
+
+// The pack store itself must survive a disk that fails now and then, in every
+// operation, and go on once it is better.
+func TestPackConformsOnFailingDisk(t *testing.T) {
+	for name, fault := range map[string]error{
+		"full": blocktest.ErrDiskFull, "EIO": blocktest.ErrDiskIO, "short": blocktest.ErrShort,
+	} {
+		t.Run(name, func(t *testing.T) {
+			blocktest.Run(t, func(t *testing.T) blockstore.Store {
+				disk := blocktest.NewDisk()
+				opts := smallPacks(t)
+				opts.FS, opts.NoSync = disk, false
+				opts.Warn = nil // background commits fail too, and say so
+				p := openPack(t, t.TempDir(), opts)
+				disk.Fail(everyThird(fault))
+				t.Cleanup(func() { disk.Fail(nil) })
+				return blocktest.NewRetry(p, 100)
+			})
+		})
+	}
+}
+
+// everyThird fails every third operation of each kind.
+func everyThird(fault error) func(op string) error {
+	turn := blocktest.InTurn(blocktest.NotApplied, blocktest.OK, blocktest.OK)
+	return func(op string) error {
+		if turn(op) == blocktest.OK {
+			return nil
+		}
+		return fault
+	}
+}

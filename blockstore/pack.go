@@ -64,6 +64,7 @@ type Pack struct {
 	// flushing serialises Sync and commits of the index. It is taken before
 	// writing.
 	flushing sync.Mutex
+	lost     error // shards that failed syncs cost, not reported yet; under flushing
 
 	mu     sync.RWMutex
 	recent map[ShardID]change // newer than the index
@@ -146,7 +147,11 @@ func (p *Pack) Close() error {
 	p.stop()
 	p.idle.Wait()
 	err := p.flush(context.Background())
-	if err = errors.Join(err, p.release(err == nil)); err != nil {
+	clean := err == nil
+	p.flushing.Lock()
+	err = errors.Join(err, p.takeLost())
+	p.flushing.Unlock()
+	if err = errors.Join(err, p.release(clean)); err != nil {
 		return fmt.Errorf("close store %s: %w", p.dir, err)
 	}
 	return nil
@@ -233,3 +238,6 @@ func (p *Pack) Usage(ctx context.Context) (Usage, error) {
 	}
 	return u, nil
 }
+
+// Dir returns the store's directory.
+func (p *Pack) Dir() string { return p.dir }

@@ -18,15 +18,16 @@ var recordBuffers = sync.Pool{New: func() any {
 // append writes a record of shard at the end of the packs. What a failed
 // write leaves behind is overwritten by the next. The caller holds writing.
 func (p *Pack) append(shard []byte) (location, error) {
-	if err := p.openTail(recordHeader + int64(len(shard))); err != nil {
+	n, off, err := p.openTail(recordHeader + int64(len(shard)))
+	if err != nil {
 		return location{}, err
 	}
-	f, err := p.files.acquire(p.tail)
+	f, err := p.files.acquire(n)
 	if err != nil {
 		return location{}, err
 	}
 	defer p.files.release(f)
-	loc := location{pack: p.tail, off: p.stats[p.tail].size, size: uint32(len(shard))}
+	loc := location{pack: n, off: off, size: uint32(len(shard))}
 	if err := writeRecord(f, loc.off, shard); err != nil {
 		_ = f.Truncate(loc.off) // gives the space back; recovery copes without
 		return location{}, err
@@ -41,24 +42,23 @@ func (p *Pack) append(shard []byte) (location, error) {
 	return loc, nil
 }
 
-// openTail makes sure that tail is a pack with room for a record of size
-// bytes. An empty pack has room for any.
-func (p *Pack) openTail(size int64) error {
-	if p.tail != 0 {
-		end := p.stats[p.tail].size
-		if end+size <= p.opts.PackSize || end == packHeaderLen {
-			return nil
-		}
-		p.closeTail()
-		p.askFlush()
+// openTail returns the number and the end of a pack with room for a record of
+// size bytes. An empty pack has room for any. A sync that fails meanwhile may
+// have ended the pack as tail: the record is then rescued with the others.
+func (p *Pack) openTail(size int64) (n uint32, end int64, err error) {
+	if n, end, ok := p.room(size); ok {
+		return n, end, nil
 	}
 	p.mu.Lock()
+	if p.tail != 0 {
+		p.askFlush() // a pack is full: a good time to have it indexed
+	}
 	p.last++
-	n := p.last
+	n = p.last
 	p.mu.Unlock()
 	f, err := p.files.create(n)
 	if err != nil {
-		return fmt.Errorf("create pack: %w", err)
+		return 0, 0, fmt.Errorf("create pack: %w", err)
 	}
 	p.files.release(f)
 	p.mu.Lock()
@@ -67,14 +67,18 @@ func (p *Pack) openTail(size int64) error {
 	p.stats[n] = &packStat{size: packHeaderLen}
 	p.dirty[n] = packHeaderLen
 	p.change[n] = struct{}{}
-	return nil
+	return n, packHeaderLen, nil
 }
 
-// closeTail makes the next record start a new pack.
-func (p *Pack) closeTail() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.tail = 0
+// room returns the tail and its end, if a record of size bytes fits.
+func (p *Pack) room(size int64) (n uint32, end int64, ok bool) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if p.tail == 0 {
+		return 0, 0, false
+	}
+	end = p.stats[p.tail].size
+	return p.tail, end, end+size <= p.opts.PackSize || end == packHeaderLen
 }
 
 func writeRecord(f File, off int64, shard []byte) error {

@@ -19,10 +19,18 @@ func (p *Pack) Sync(ctx context.Context) error {
 	p.mu.RLock()
 	erased := p.erased
 	p.mu.RUnlock()
-	if err := p.settle(ctx, erased); err != nil {
+	if err := errors.Join(p.settle(ctx, erased), p.takeLost()); err != nil {
 		return fmt.Errorf("sync store: %w", err)
 	}
 	return nil
+}
+
+// takeLost returns what was lost since it was asked for last, be it in the
+// background. The caller holds flushing.
+func (p *Pack) takeLost() error {
+	err := p.lost
+	p.lost = nil
+	return err
 }
 
 // flush commits all changes to the index.
@@ -36,8 +44,7 @@ func (p *Pack) flush(ctx context.Context) error {
 // index: never before it is durable. The caller holds flushing.
 func (p *Pack) settle(ctx context.Context, commit bool) error {
 	p.writing.Lock()
-	lost, err := p.rescue(ctx)
-	if err != nil {
+	if err := p.rescue(ctx); err != nil {
 		p.writing.Unlock()
 		return err
 	}
@@ -48,13 +55,14 @@ func (p *Pack) settle(ctx context.Context, commit bool) error {
 	}
 	p.writing.Unlock()
 
-	if err = p.syncPacks(unsynced); err == nil && commit {
+	err := p.syncPacks(unsynced)
+	if err == nil && commit {
 		err = p.index.commit(b)
 	}
 	if commit {
 		p.finishBatch(b, err)
 	}
-	return errors.Join(lost, err)
+	return err
 }
 
 // unsynced is what one sync has to make durable.
@@ -108,12 +116,12 @@ func (p *Pack) distrust(n uint32, from int64) {
 	}
 }
 
-// rescue copies the unsynced records of distrusted packs to the tail. lost
-// tells of shards that could not be read back: they are held no longer. The
-// caller holds flushing and writing.
-func (p *Pack) rescue(ctx context.Context) (lost, err error) {
+// rescue copies the unsynced records of distrusted packs to the tail. Shards
+// that cannot be read back are held no longer, and noted as lost. The caller
+// holds flushing and writing.
+func (p *Pack) rescue(ctx context.Context) error {
 	if len(p.failed) == 0 {
-		return nil, nil
+		return nil
 	}
 	for id, c := range p.unindexed() {
 		from, ok := p.failed[c.pack]
@@ -121,13 +129,11 @@ func (p *Pack) rescue(ctx context.Context) (lost, err error) {
 			continue
 		}
 		if err := ctx.Err(); err != nil {
-			return nil, err
+			return err
 		}
-		gone, err := p.move(id, c.location)
-		if err != nil {
-			return nil, err
+		if err := p.rescueShard(id, c.location); err != nil {
+			return err
 		}
-		lost = errors.Join(lost, gone)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -135,25 +141,24 @@ func (p *Pack) rescue(ctx context.Context) (lost, err error) {
 		delete(p.dirty, n) // appended to between the failure and its report
 	}
 	clear(p.failed)
-	return lost, nil
+	return nil
 }
 
-// move copies a live shard to the tail. If its bytes are not there any more
-// it is forgotten, and lost says so. The caller holds writing.
-func (p *Pack) move(id ShardID, from location) (lost, err error) {
+func (p *Pack) rescueShard(id ShardID, from location) error {
 	shard, err := p.read(from, id, nil)
 	if errors.Is(err, ErrCorrupt) {
+		p.lost = errors.Join(p.lost, fmt.Errorf("shard %v was not written: %w", id, err))
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.setLive(from, -1)
 		p.erased = true
 		p.note(id, change{location: from, deleted: true})
-		return fmt.Errorf("shard %v was not written: %w", id, err), nil
+		return nil
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return nil, p.relocate(id, from, shard)
+	return p.relocate(id, from, shard)
 }
 
 // relocate appends shard, which is live at from, and makes the copy the live
