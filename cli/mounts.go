@@ -21,7 +21,7 @@ type mountEntry struct {
 
 // source is the name that the kernel shows for a mount: it leads every
 // command from a mount point to the home that serves it.
-func source(home, volume string) string { return home + "#" + volume }
+func source(home, volume string) string { return volume + "@" + home }
 
 // listMounts returns the πFS mounts of this machine.
 func listMounts() ([]mountEntry, error) {
@@ -45,9 +45,8 @@ func parseMounts(r io.Reader) ([]mountEntry, error) {
 			continue
 		}
 		m := mountEntry{Dir: unescape(front[4])}
-		src := unescape(back[1])
-		if i := strings.LastIndexByte(src, '#'); i >= 0 {
-			m.Home, m.Volume = src[:i], src[i+1:]
+		if volume, home, ok := strings.Cut(unescape(back[1]), "@"); ok {
+			m.Home, m.Volume = home, volume
 		}
 		out = append(out, m)
 	}

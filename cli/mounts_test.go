@@ -7,7 +7,7 @@ import (
 
 func TestParseMounts(t *testing.T) {
 	const table = `22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/vda rw
-300 22 0:50 / /mnt/my\040drive rw,nosuid - fuse.pifs /home/x/a\040b#photos rw,user_id=0
+300 22 0:50 / /mnt/my\040drive rw,nosuid - fuse.pifs photos@/home/x/a\040b rw,user_id=0
 301 22 0:51 / /mnt/other rw shared:7 master:2 - fuse.sshfs host: rw
 garbage
 302 22 0:52 / /mnt/x rw - fuse.pifs pifs rw
