@@ -6,9 +6,9 @@ import (
 )
 
 // Compact rewrites the packs of which at least the fraction minGarbage is
-// garbage, and returns by how many bytes the files shrank. Shards can be read
-// and written meanwhile. A pack that holds a damaged shard is kept: the rest
-// of it moves out, and Verify names what is damaged.
+// garbage, and returns how many bytes of pack files that freed. Shards can be
+// read and written meanwhile. A pack that holds a damaged shard is kept: the
+// rest of it moves out, and Verify names what is damaged.
 func (p *Pack) Compact(ctx context.Context, minGarbage float64) (freed int64, err error) {
 	p.compacting.Lock()
 	defer p.compacting.Unlock()

@@ -25,6 +25,9 @@ func (p *Pack) Put(ctx context.Context, id ShardID, shard []byte) error {
 
 // PutPiece is Put without hashing the bytes once more.
 func (p *Pack) PutPiece(ctx context.Context, piece Piece) error {
+	if len(piece.bytes) == 0 {
+		return fmt.Errorf("put shard of no bytes: %w", ErrTooLarge)
+	}
 	if err := p.put(ctx, piece.id, piece.bytes); err != nil {
 		return fmt.Errorf("put shard %v: %w", piece.id, err)
 	}
