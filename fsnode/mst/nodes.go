@@ -7,14 +7,14 @@ import (
 	"pifs/blockstore"
 )
 
-// SkipNode, returned by the function that Nodes calls, leaves out the nodes
+// ErrSkip, returned by the function that Nodes calls, leaves out the nodes
 // below the current one.
-var SkipNode = errors.New("skip the nodes below")
+var ErrSkip = errors.New("skip the nodes below")
 
 // Nodes calls fn for every node of the tree, parents before children, keys
 // ascending, with its ref, its height and its plaintext, which is only read.
 // It goes on until fn returns an error, which it returns as it is, but for
-// SkipNode.
+// ErrSkip.
 func Nodes(ctx context.Context, b Blocks, root Root, fn func(ref blockstore.Ref, height uint8, plain []byte) error) error {
 	if err := root.Validate(); err != nil || root.IsZero() {
 		return err
@@ -31,7 +31,7 @@ func Nodes(ctx context.Context, b Blocks, root Root, fn func(ref blockstore.Ref,
 			return err
 		}
 		switch err := fn(ref, height, tap.last); {
-		case errors.Is(err, SkipNode):
+		case errors.Is(err, ErrSkip):
 			w.leave()
 		case err != nil:
 			return err

@@ -179,8 +179,7 @@ func (p *pass) put(ctx context.Context) error {
 }
 
 // derive turns the nodes that a run removed and created, both sorted, into
-// edits of the level above. A key that both have is one edit, or none if the
-// node came out as it was.
+// edits of the level above.
 func (p *pass) derive() {
 	gone, made := p.removed, p.created
 	for len(gone) > 0 || len(made) > 0 {
@@ -189,9 +188,7 @@ func (p *pass) derive() {
 			p.upper = append(p.upper, item{key: gone[0].key})
 			gone = gone[1:]
 		case len(gone) > 0 && bytes.Equal(gone[0].key, made[0].key):
-			if !sameItem(gone[0], made[0]) {
-				p.upper = append(p.upper, made[0])
-			}
+			p.upper = append(p.upper, made[0])
 			gone, made = gone[1:], made[1:]
 		default:
 			p.upper = append(p.upper, made[0])
