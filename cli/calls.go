@@ -45,8 +45,9 @@ type umountArgs struct {
 }
 
 type umountResult struct {
-	Head *headLine `json:"head,omitempty"` // committed by it; nil when lazy
-	Left int       `json:"left"`           // mounts that the daemon still serves
+	Head        *headLine `json:"head,omitempty"`        // committed by it; nil when lazy
+	Undelivered string    `json:"undelivered,omitempty"` // what the stores did not take
+	Left        int       `json:"left"`                  // mounts that the daemon still serves
 }
 
 type volumeArgs struct{ Volume string }

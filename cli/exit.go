@@ -12,6 +12,7 @@ import (
 	"pifs/blockstore"
 	"pifs/cli/control"
 	"pifs/cli/home"
+	"pifs/swarm"
 )
 
 // Status is an exit status of the program. The numbers are part of its
@@ -33,6 +34,7 @@ const (
 	StatusLost
 	StatusDaemon
 	StatusMountPoint
+	StatusStores
 	StatusInterrupted Status = 130
 )
 
@@ -45,6 +47,7 @@ var (
 	errRepaired   = errors.New("repaired")
 	errLost       = errors.New("lost")
 	errMountPoint = errors.New("unusable mount point")
+	errStores     = errors.New("stores are away")
 	errStopping   = errors.New("daemon is stopping")
 )
 
@@ -66,6 +69,7 @@ func outcomes() []outcome {
 		{StatusRepaired, "check: damage was found, and all of it repaired", "", []error{errRepaired}},
 		{StatusLost, "data is lost: fewer than k shards of a stripe are left", "", []error{errLost, blockstore.ErrLost}},
 		{StatusNoSpace, "a disk is full", "free some room and repeat", []error{syscall.ENOSPC, syscall.EDQUOT}},
+		{StatusStores, "too few stores can be reached", "", []error{errStores, swarm.ErrUnreachable}},
 		{StatusMountPoint, "the mount point cannot be used", "", []error{errMountPoint}},
 		{StatusBusy, "in use: mounted already, kept busy by a process, held by another pifs", "",
 			[]error{errBusy, errStopping, home.ErrLocked, syscall.EBUSY}},

@@ -29,8 +29,7 @@ func (e *engine) commit(ctx context.Context, v *openVolume, label string, emit e
 	return &l, nil
 }
 
-// sync commits one open volume, or all. What is not open has nothing to
-// commit: closing did.
+// sync commits one volume, or all, and fills up their stripes.
 func (e *engine) sync(ctx context.Context, a syncArgs, emit emitter) (syncResult, error) {
 	names := []string{a.Volume}
 	if a.Volume == "" {
@@ -50,7 +49,23 @@ func (e *engine) sync(ctx context.Context, a syncArgs, emit emitter) (syncResult
 			r.Heads = append(r.Heads, *head)
 		}
 	}
-	return r, nil
+	return r, e.drain(ctx, emit)
+}
+
+// drain offers to the stores what they could not take before. The error is a
+// *cache.Undelivered when they still cannot.
+func (e *engine) drain(ctx context.Context, emit emitter) error {
+	s := e.stack.blocks.Stats()
+	total := s.Outbox + s.Owed
+	if total == 0 {
+		return nil
+	}
+	if err := e.stack.swarm.Reopen(ctx); err != nil {
+		e.log.Warn("stores are away", "err", err)
+	}
+	return e.stack.blocks.Drain(ctx, func(left int) {
+		emit.progress(max(0, total-int64(left)), total, "stripes")
+	})
 }
 
 func (e *engine) history(ctx context.Context, a volumeArgs, emit emitter) (none, error) {

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"pifs/cache"
 	"pifs/cli/home"
 	"pifs/mount"
 )
@@ -185,22 +186,33 @@ func (e *engine) umount(ctx context.Context, a umountArgs, emit emitter) (umount
 	if err != nil {
 		return umountResult{}, err
 	}
-	head, err := e.commit(ctx, v, "", emit)
-	if err != nil {
-		return umountResult{}, errors.Join(err, back(ctx))
-	}
-	if err := m.unmount(); err != nil {
-		return umountResult{}, errors.Join(err, back(ctx))
-	}
-	if err := back(ctx); err != nil {
-		return umountResult{}, err
+	r, err := e.finish(ctx, v, m, emit)
+	if err := errors.Join(err, back(ctx)); err != nil {
+		return r, err
 	}
 	select {
 	case <-m.done:
 	case <-ctx.Done():
-		return umountResult{}, ctx.Err()
+		return r, ctx.Err()
 	}
-	return umountResult{Head: head, Left: e.mounts()}, m.err
+	r.Left = e.mounts()
+	return r, m.err
+}
+
+// finish commits, delivers and unmounts. Blocks that the stores do not take
+// now stay in the outbox, and the caller is told.
+func (e *engine) finish(ctx context.Context, v *openVolume, m *mountPoint, emit emitter) (r umountResult, err error) {
+	if r.Head, err = e.commit(ctx, v, "", emit); err != nil {
+		return r, err
+	}
+	err = e.drain(ctx, emit)
+	var left *cache.Undelivered
+	if errors.As(err, &left) {
+		r.Undelivered = oneLine(left)
+	} else if err != nil {
+		return r, err
+	}
+	return r, m.unmount()
 }
 
 // unmount asks the kernel to let go; when it is busy the error says why.

@@ -98,7 +98,7 @@ func enoughStores(class blockstore.Class, stores []*swarm.Local) error {
 	if n >= int(class.K) {
 		return nil
 	}
-	return fail(errBusy, fmt.Sprintf("only %d of %d stores can be reached, and class %s needs %d: %s",
+	return fail(errStores, fmt.Sprintf("only %d of %d stores can be reached, and class %s needs %d: %s",
 		n, len(stores), class, class.K, oneLine(away)), away)
 }
 

@@ -29,7 +29,8 @@ func syncAction(env Env, c *cli.Context) error {
 	var args syncArgs
 	run := func(s *session) error {
 		var r syncResult
-		if err := s.do(c.Context, newMeter(env, "storing"), callSync, args, &r, nil); err != nil {
+		err := s.do(c.Context, newMeter(env, "storing"), callSync, args, &r, nil)
+		if err != nil {
 			return err
 		}
 		return printSync(env, c, r)

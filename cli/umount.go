@@ -55,6 +55,9 @@ func umountAction(env Env, c *cli.Context) error {
 	if err := s.do(c.Context, newMeter(env, "committing"), callUmount, args, &r, nil); err != nil {
 		return err
 	}
+	if r.Undelivered != "" {
+		note(env.Stderr, "not fully stored, to be tried again with the next mount: %s", r.Undelivered)
+	}
 	if r.Left > 0 {
 		return nil
 	}

@@ -58,7 +58,7 @@ func TestThreeStoresLost(t *testing.T) {
 		rename(t, d.home+"/stores/"+n, away+"/"+n)
 	}
 	o := d.try("mount", d.dir)
-	if o.status != 4 || !strings.Contains(o.stderr, "only 2 of 5 stores") {
+	if o.status != 13 || !strings.Contains(o.stderr, "only 2 of 5 stores") {
 		t.Errorf("mount with two stores: status %d: %s", o.status, o.stderr)
 	}
 	rename(t, away+"/0", d.home+"/stores/0")

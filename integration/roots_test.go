@@ -104,7 +104,7 @@ func chunks(t *testing.T, d *drive, path string) map[string]int64 {
 // TestSecondCopyCostsNothing copies a tree under a second name.
 func TestSecondCopyCostsNothing(t *testing.T) {
 	d := mounted(t)
-	d.sh(`cp -a ` + goSource(t) + `/net "$D/one"`)
+	d.sh(`cp -a ` + goSource(t) + `/cmd/compile "$D/one"`)
 	d.pifs("sync")
 	before := d.status()
 	d.sh(`cp -a "$D/one" "$D/two"`)
