@@ -28,6 +28,7 @@ type fakeBackend struct {
 	syncs   int
 	hold    chan struct{} // if not nil, Get waits for it to close
 	waiting chan struct{} // if not nil, Get says that it waits
+	during  func()        // if not nil, Sync calls it once before it ends
 }
 
 type fakeShard struct {
@@ -106,6 +107,18 @@ func (f *fakeBackend) Get(ctx context.Context, d blockstore.Descriptor, dst []by
 }
 
 func (f *fakeBackend) Sync(ctx context.Context) error {
+	err := f.syncShards()
+	f.mu.Lock()
+	during := f.during
+	f.during = nil
+	f.mu.Unlock()
+	if during != nil {
+		during()
+	}
+	return err
+}
+
+func (f *fakeBackend) syncShards() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.syncs++

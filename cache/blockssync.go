@@ -99,21 +99,36 @@ func (b *Blocks) makeDurable(ctx context.Context, batch map[blockstore.Address]*
 	return nil
 }
 
+// pinBatch moves the blocks of the round into the outbox. One that can no
+// longer be read is forgotten, so that whoever still has its plaintext can put
+// it again, and reported.
 func (b *Blocks) pinBatch(ctx context.Context, batch map[blockstore.Address]*entry) error {
 	buf := b.buffers.get(blockstore.MaxBlock)
 	defer b.buffers.put(buf)
+	var lost []error
 	for addr, e := range batch {
 		if e.state == gone || e.state == pinned {
 			continue
 		}
 		block, _, err := b.backend.Get(ctx, e.desc, (*buf)[:0])
+		if errors.Is(err, blockstore.ErrLost) {
+			b.memory.remove(addr)
+			b.index.amend(addr, gone)
+			lost = append(lost, fmt.Errorf("pin block %v: %w", addr, err))
+			continue
+		}
+		if err == nil {
+			err = b.outbox.pin(ctx, addr, block, func() error {
+				b.index.amend(addr, pinned)
+				return nil
+			})
+		}
 		if err != nil {
 			return fmt.Errorf("pin block %v: %w", addr, err)
 		}
-		err = b.outbox.pin(ctx, addr, block, func() error { return b.index.demote(addr) })
-		if err != nil {
-			return fmt.Errorf("pin block %v: %w", addr, err)
-		}
+	}
+	if len(lost) > 0 {
+		return fmt.Errorf("%d blocks are lost: %w", len(lost), lost[0])
 	}
 	return nil
 }

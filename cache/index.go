@@ -2,6 +2,7 @@ package cache
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -90,7 +91,7 @@ func openIndex(path string) (*index, error) {
 		recent:  newLRU[blockstore.Address, *entry](),
 	}
 	if x.sum, err = db.sums(); err != nil {
-		return nil, fmt.Errorf("read totals of block index: %w", err)
+		return nil, fmt.Errorf("read totals of block index: %w", errors.Join(err, db.close()))
 	}
 	return x, nil
 }
@@ -225,21 +226,25 @@ func (x *index) note(addr blockstore.Address) {
 	}
 }
 
-// demote makes a block of the running round a pinned one.
-func (x *index) demote(addr blockstore.Address) error {
+// amend changes the state of a block of the running round to pinned, or to gone
+// in a round that will be aborted. A newer entry that waits for the next round
+// stays, and frees the outbox then.
+func (x *index) amend(addr blockstore.Address, to state) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	was := x.round[addr]
 	e := *was
-	e.state, e.unpin = pinned, false
+	e.state = to
+	if to == pinned {
+		e.unpin = false
+	}
 	if newer, ok := x.pending[addr]; ok {
-		newer.unpin = newer.state != pinned
+		newer.unpin = newer.unpin || to == pinned && newer.state != pinned
 	} else {
 		x.sum.count(was, -1)
 		x.sum.count(&e, +1)
 	}
 	x.round[addr] = &e
-	return nil
 }
 
 // waiting returns how many rows wait for a round.
