@@ -16,6 +16,8 @@ type window struct {
 	buf  []byte
 	from int64 // file offset of buf[0]
 	n    int   // bytes of buf that are valid
+
+	spent int64 // bytes checksummed in search of records
 }
 
 func newWindow(r io.ReaderAt, size int64) *window {
@@ -89,6 +91,14 @@ func scanRecords(r io.ReaderAt, size, off int64, record func(off int64, shard []
 	return nil
 }
 
+// Junk can look like headers everywhere, by chance or because somebody stored
+// it. So that a search stays linear, the bytes that it may checksum are earned
+// by those that it passes; a candidate that costs more is passed over.
+const (
+	resyncGrant = 4 * MaxShard
+	resyncEarn  = 16
+)
+
 // resync returns the offset of the first intact record at or after off, or
 // the file's size. A header must be followed by another, or by the end, before
 // its checksum is worth computing.
@@ -105,9 +115,12 @@ func (w *window) resync(off int64) (int64, error) {
 			continue
 		}
 		off += int64(at)
-		if ok, err := w.chained(off); err != nil {
+		size, err := w.chained(off)
+		if err != nil {
 			return 0, err
-		} else if ok {
+		}
+		if size > 0 && w.spent+size <= resyncGrant+resyncEarn*off {
+			w.spent += size
 			if rec, err := w.record(off); err != nil || rec != nil {
 				return off, err
 			}
@@ -130,21 +143,39 @@ func nextHeader(b []byte) (int, bool) {
 	return 0, false
 }
 
-// chained reports whether the header at off is followed, after the bytes it
-// declares, by another header or by the end of the file.
-func (w *window) chained(off int64) (bool, error) {
+// chained returns the size of the shard that the header at off declares, if
+// another header or the end of the file follows it, else 0.
+func (w *window) chained(off int64) (int64, error) {
 	h, err := w.at(off, recordHeader)
 	if err != nil {
-		return false, err
+		return 0, err
 	}
 	size, ok := recordLen(h)
 	next := off + recordHeader + int64(size)
-	if !ok || next >= w.size {
-		return ok && next == w.size, nil
+	if !ok || next > w.size {
+		return 0, nil
 	}
-	if h, err = w.at(next, recordHeader); err != nil {
-		return false, err
+	if next == w.size {
+		return int64(size), nil
 	}
-	_, ok = recordLen(h)
-	return ok, nil
+	if h, err = w.peek(next); err != nil {
+		return 0, err
+	}
+	if _, ok = recordLen(h); !ok {
+		return 0, nil
+	}
+	return int64(size), nil
+}
+
+// peek is at for a header, and leaves the buffer where it is.
+func (w *window) peek(off int64) ([]byte, error) {
+	if off >= w.from && off+recordHeader <= w.from+int64(w.n) {
+		return w.at(off, recordHeader)
+	}
+	h := make([]byte, recordHeader)
+	n, err := w.r.ReadAt(h, off)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	return h[:n], nil
 }
