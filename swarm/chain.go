@@ -4,7 +4,6 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
-	"os"
 	"sync"
 
 	"pifs/blockstore"
@@ -19,13 +18,13 @@ type Chain struct {
 	writer ed25519.PublicKey
 
 	mu      sync.RWMutex
-	file    *os.File // nil after Close
-	offsets []int64  // of the frame of each head, by seq − 1
-	size    int64    // end of the last whole frame
-	last    Head     // zero if there is none
-	hash    HeadHash // of last
-	torn    int64    // bytes cut off when the chain was opened
-	broken  error    // the file's end is in doubt: no more appends
+	file    chainFile // nil after Close
+	offsets []int64   // of the frame of each head, by seq − 1
+	size    int64     // end of the last whole frame
+	last    Head      // zero if there is none
+	hash    HeadHash  // of last
+	torn    int64     // bytes cut off when the chain was opened
+	broken  error     // the file's end is in doubt: no more appends
 }
 
 // OpenChain opens the chain of a volume whose heads are signed by writer, and

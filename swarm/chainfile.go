@@ -12,26 +12,44 @@ import (
 	"pifs/blockstore"
 )
 
+// chainFile is what a chain needs of its *os.File; tests make it fail.
+type chainFile interface {
+	io.ReaderAt
+	io.WriterAt
+	io.Closer
+	Stat() (os.FileInfo, error)
+	Truncate(size int64) error
+	Sync() error
+}
+
 // open opens the file, which it creates if it may.
-func (c *Chain) open(readOnly bool) (err error) {
+func (c *Chain) open(readOnly bool) error {
 	if readOnly {
-		c.file, err = os.Open(c.path)
-		return err
+		return c.use(os.Open(c.path))
 	}
-	c.file, err = os.OpenFile(c.path, os.O_RDWR, 0)
+	f, err := os.OpenFile(c.path, os.O_RDWR, 0)
 	if errors.Is(err, os.ErrNotExist) {
 		if err := writeNew(c.path, chainFileHeader(c.volume)); err != nil {
 			return err
 		}
-		c.file, err = os.OpenFile(c.path, os.O_RDWR, 0)
+		f, err = os.OpenFile(c.path, os.O_RDWR, 0)
 	}
-	if err != nil {
+	if err := c.use(f, err); err != nil {
 		return err
 	}
-	if err := unix.Flock(int(c.file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		return fmt.Errorf("lock: %w", blockstore.ErrInUse)
 	}
 	return nil
+}
+
+// use takes the result of opening the file. A nil *os.File must not get into
+// the interface.
+func (c *Chain) use(f *os.File, err error) error {
+	if err == nil {
+		c.file = f
+	}
+	return err
 }
 
 // scan reads all frames and checks that each head follows the one before, and

@@ -42,8 +42,7 @@ func CreateIdentity(dir string) (Identity, error) {
 	if err != nil {
 		return Identity{}, err
 	}
-	text := pem.EncodeToMemory(&pem.Block{Type: identityType, Bytes: key.Seed()})
-	if err := writeNew(filepath.Join(dir, IdentityFile), text); err != nil {
+	if err := writeNew(filepath.Join(dir, IdentityFile), formatIdentity(key)); err != nil {
 		return Identity{}, fmt.Errorf("create identity: %w", err)
 	}
 	return id, nil
@@ -70,6 +69,10 @@ func EnsureIdentity(dir string) (Identity, error) {
 		return CreateIdentity(dir)
 	}
 	return id, err
+}
+
+func formatIdentity(key ed25519.PrivateKey) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: identityType, Bytes: key.Seed()})
 }
 
 func parseIdentity(text []byte) (ed25519.PrivateKey, error) {

@@ -20,7 +20,9 @@ func candidates(weights ...uint32) []Candidate {
 	return out
 }
 
-func addressOf(i int) blockstore.Address { return blockstore.AddressOf(fmt.Appendf(nil, "block %d", i)) }
+func addressOf(i int) blockstore.Address {
+	return blockstore.AddressOf(fmt.Appendf(nil, "block %d", i))
+}
 
 func drawCandidates(t *rapid.T) []Candidate {
 	return candidates(rapid.SliceOfN(rapid.Uint32Range(0, 1000), 1, 40).Draw(t, "weights")...)
