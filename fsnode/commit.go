@@ -3,6 +3,7 @@ package fsnode
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"syscall"
 	"time"
@@ -12,40 +13,6 @@ import (
 	"pifs/blockstore"
 	"pifs/fsnode/mst"
 )
-
-// cut is the state of everything touched, at one moment.
-type cut struct {
-	dirs    map[Ino]*dirCut
-	files   map[Ino]*fileCut
-	touched map[Ino]*touchSet // to be given back if the commit fails
-	since   time.Time
-	count   volumeCount
-}
-
-// dirCut is a directory with the names to bring up to date.
-type dirCut struct {
-	ino   Ino
-	rec   record
-	all   bool // names are all there are: build the tree anew
-	names map[string]*nameCut
-	depth int
-}
-
-// nameCut is what a name stood for; nil instead means that it was gone.
-type nameCut struct {
-	ino  Ino
-	rec  record
-	file *fileCut // of a file that is not inlined
-}
-
-// fileCut is a file's content, under all its names.
-type fileCut struct {
-	in   *inode
-	f    *frozen
-	dirt bool // chunks are to be made
-	root FileRoot
-	text []byte // the content, if it belongs inline
-}
 
 // Commit puts everything that was done before the call into a head, whose
 // blocks are durable on return, and returns it. With an empty label nothing
@@ -65,8 +32,8 @@ func (v *Volume) Commit(ctx context.Context, label string, progress func(done, t
 		return HeadInfo{}, fmt.Errorf("commit: %w", err)
 	}
 	head, err := v.commitCut(ctx, c, label)
+	v.endCut(c, err != nil)
 	if err != nil {
-		v.giveBack(c)
 		return HeadInfo{}, fmt.Errorf("commit: %w", err)
 	}
 	if err := v.save(ctx); err != nil {
@@ -106,170 +73,6 @@ func (v *Volume) commitCut(ctx context.Context, c *cut, label string) (HeadInfo,
 	}
 	v.installCut(c, state, counts)
 	return head, nil
-}
-
-// takeCut copies everything touched, at a moment when no flush is under way.
-func (v *Volume) takeCut() (*cut, error) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.holding = true
-	for v.flushes > 0 {
-		v.wake.Wait()
-	}
-	c := &cut{dirs: map[Ino]*dirCut{}, files: map[Ino]*fileCut{}, touched: v.touched, since: v.changed, count: v.count}
-	c.count.NextIno = v.nextIno
-	err := v.fillCut(c)
-	v.holding = false
-	v.wake.Broadcast()
-	if err != nil {
-		v.releaseCut(c)
-		return nil, err
-	}
-	v.touched, v.changed = map[Ino]*touchSet{}, time.Time{}
-	return c, nil
-}
-
-func (v *Volume) fillCut(c *cut) error {
-	if len(c.touched) == 0 {
-		return nil
-	}
-	if _, err := v.cutDir(c, RootIno); err != nil {
-		return err
-	}
-	for ino, t := range c.touched {
-		if ino == 0 {
-			continue
-		}
-		in, err := v.inode(ino)
-		if err == syscall.ENOENT || err == nil && in.rec.Nlink == 0 {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		d, err := v.cutDir(c, ino)
-		if err != nil {
-			return err
-		}
-		if t.all {
-			err = v.cutAll(c, d)
-		} else {
-			for name := range t.names {
-				if err = v.cutName(c, in, d, name); err != nil {
-					break
-				}
-			}
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// cutDir adds a directory, and those above it, to the cut.
-func (v *Volume) cutDir(c *cut, ino Ino) (*dirCut, error) {
-	if d := c.dirs[ino]; d != nil {
-		return d, nil
-	}
-	in, err := v.dir(ino)
-	if err != nil {
-		return nil, err
-	}
-	d := &dirCut{ino: ino, rec: in.rec, names: map[string]*nameCut{}}
-	c.dirs[ino] = d
-	if ino == RootIno {
-		return d, nil
-	}
-	l := in.rec.Links[0]
-	up, err := v.cutDir(c, l.Parent)
-	if err != nil {
-		return nil, err
-	}
-	d.depth = up.depth + 1
-	up.names[l.Name] = &nameCut{ino: ino, rec: in.rec}
-	return d, nil
-}
-
-// cutAll adds every entry of a directory.
-func (v *Volume) cutAll(c *cut, d *dirCut) error {
-	d.all = true
-	in, err := v.dir(d.ino)
-	if err != nil {
-		return err
-	}
-	cookie, more := uint64(0), true
-	for more {
-		var page []DirEntry
-		if page, cookie, more, err = v.listPage(d.ino, cookie); err != nil {
-			return err
-		}
-		for _, e := range page {
-			if err := v.cutName(c, in, d, e.Name); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func (v *Volume) cutName(c *cut, dir *inode, d *dirCut, name string) error {
-	e, err := v.find(dir, name)
-	if err != nil {
-		return err
-	}
-	if e.ino == 0 {
-		if !d.all {
-			d.names[name] = nil
-		}
-		return nil
-	}
-	in, err := v.inode(e.ino)
-	if err != nil {
-		return fmt.Errorf("entry %q of directory %d: %w", name, dir.ino, err)
-	}
-	n := &nameCut{ino: e.ino, rec: in.rec}
-	if in.rec.isFile() && !in.rec.Inlined {
-		if n.file, err = v.cutFile(c, in); err != nil {
-			return err
-		}
-	}
-	d.names[name] = n
-	return nil
-}
-
-// cutFile freezes a file's content if its root is not known.
-func (v *Volume) cutFile(c *cut, in *inode) (*fileCut, error) {
-	if fc := c.files[in.ino]; fc != nil {
-		return fc, nil
-	}
-	if in.rec.File != (FileRoot{}) {
-		return nil, nil
-	}
-	content, err := v.contentOf(in)
-	if err != nil {
-		return nil, err
-	}
-	fc := &fileCut{in: in}
-	content.users++ // in must stay the inode in memory until the cut is over
-	c.files[in.ino] = fc
-	if content.canonical(in) {
-		fc.f = &frozen{ino: in.ino, base: content.base, size: int64(in.rec.Size), version: content.version}
-	} else {
-		fc.dirt = true
-		if fc.f, err = v.freeze(in); err != nil {
-			return nil, err
-		}
-	}
-	return fc, nil
-}
-
-// canonical reports whether the extents are the file, cut as they should be.
-func (c *content) canonical(in *inode) bool {
-	if !c.fresh.Empty() || in.rec.BaseSize != in.rec.Size || in.rec.Size <= InlineMax {
-		return false
-	}
-	return !slices.ContainsFunc(c.base, extent.stale)
 }
 
 // storeFiles makes chunks and roots of the files in the cut.
@@ -325,38 +128,6 @@ func (v *Volume) thaw(fc *fileCut) {
 	v.change(fc.in)
 }
 
-// releaseCut gives up a cut's hold on its files. v.mu is held.
-func (v *Volume) releaseCut(c *cut) {
-	for _, fc := range c.files {
-		fc.in.content.users--
-		if fc.dirt {
-			fc.dirt = false
-			fc.in.content.flushing = false
-			v.flushes--
-		}
-	}
-	v.wake.Broadcast()
-}
-
-// giveBack marks what a failed commit had taken as touched again.
-func (v *Volume) giveBack(c *cut) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.releaseCut(c)
-	for ino, t := range c.touched {
-		now := v.touched[ino]
-		if now == nil {
-			v.touched[ino] = t
-			continue
-		}
-		now.all = now.all || t.all
-		for name := range t.names {
-			now.names[name] = struct{}{}
-		}
-	}
-	v.changed = c.since
-}
-
 // buildTrees brings the directories' trees up to date, deepest first, and
 // returns what the head says of the root.
 func (v *Volume) buildTrees(ctx context.Context, c *cut) (*headTree, error) {
@@ -366,13 +137,8 @@ func (v *Volume) buildTrees(ctx context.Context, c *cut) (*headTree, error) {
 	}
 	slices.SortFunc(order, func(a, b *dirCut) int { return b.depth - a.depth })
 	for _, d := range order {
-		if err := v.buildDir(ctx, d); err != nil {
+		if err := v.buildDir(ctx, c, d); err != nil {
 			return nil, fmt.Errorf("build tree of directory %d: %w", d.ino, err)
-		}
-		if d.ino != RootIno {
-			l := d.rec.Links[0]
-			n := c.dirs[l.Parent].names[l.Name]
-			n.rec.Dir, n.rec.Side = d.rec.Dir, d.rec.Side
 		}
 	}
 	root := c.dirs[RootIno]
@@ -392,43 +158,58 @@ func (v *Volume) buildTrees(ctx context.Context, c *cut) (*headTree, error) {
 	return t, nil
 }
 
-// buildDir makes the trees of one directory; their roots go into its record.
-func (v *Volume) buildDir(ctx context.Context, d *dirCut) error {
-	names := make([]string, 0, len(d.names))
-	for name := range d.names {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	dirs, sides := make([]mst.Change, len(names)), make([]mst.Change, len(names))
-	for i, name := range names {
-		dirs[i].Key, sides[i].Key = []byte(name), []byte(name)
-		n := d.names[name]
-		if n == nil {
-			continue
-		}
-		e, s := n.entries()
-		var err error
-		if dirs[i].Value, err = blockstore.Marshal(&e); err == nil {
-			sides[i].Value, err = blockstore.Marshal(&s)
-		}
-		if err != nil {
-			return fmt.Errorf("encode entry %q: %w", name, err)
-		}
-	}
+// batchBytes bounds the encoded entries of a directory that are in memory at
+// a time.
+const batchBytes = 16 << 20
+
+// buildDir makes the trees of one directory; their roots go into its record,
+// which the directory's name in its parent refers to.
+func (v *Volume) buildDir(ctx context.Context, c *cut, d *dirCut) error {
 	if d.all {
 		d.rec.Dir, d.rec.Side = mst.Root{}, mst.Root{}
 	}
-	b := treeBlocks{v}
-	var err error
-	if d.rec.Dir, err = mst.Update(ctx, b, d.rec.Dir, dirs); err == nil {
-		d.rec.Side, err = mst.Update(ctx, b, d.rec.Side, sides)
+	names := slices.Sorted(maps.Keys(d.names))
+	var dirs, sides []mst.Change
+	size := 0
+	for i, name := range names {
+		e, s, err := v.encodeName(ctx, c, d, name)
+		if err != nil {
+			return fmt.Errorf("entry %q: %w", name, err)
+		}
+		dirs = append(dirs, mst.Change{Key: []byte(name), Value: e})
+		sides = append(sides, mst.Change{Key: []byte(name), Value: s})
+		if size += len(e) + len(s); size < batchBytes && i < len(names)-1 {
+			continue
+		}
+		b := treeBlocks{v}
+		if d.rec.Dir, err = mst.Update(ctx, b, d.rec.Dir, dirs); err == nil {
+			d.rec.Side, err = mst.Update(ctx, b, d.rec.Side, sides)
+		}
+		if err != nil {
+			return err
+		}
+		dirs, sides, size = dirs[:0], sides[:0], 0
 	}
-	return err
+	return nil
+}
+
+// encodeName returns what the trees say of a name: nil if it is gone.
+func (v *Volume) encodeName(ctx context.Context, c *cut, d *dirCut, name string) (e, s []byte, err error) {
+	n := d.names[name]
+	if err := v.resolve(ctx, c, d.ino, name, n); err != nil || n.ino == 0 {
+		return nil, nil, err
+	}
+	ne, ns := n.entries()
+	if e, err = blockstore.Marshal(&ne); err == nil {
+		s, err = blockstore.Marshal(&ns)
+	}
+	d.names[name] = nil // what it held can go
+	return e, s, err
 }
 
 // entries returns what the trees say of a name.
 func (n *nameCut) entries() (entry, side) {
-	e, s := entryOf(&n.rec), sideOf(n.ino, &n.rec)
+	e, s := entryOf(n.rec), sideOf(n.ino, n.rec)
 	switch {
 	case n.file != nil:
 		e.File = n.file.root
@@ -522,7 +303,6 @@ func (v *Volume) installCut(c *cut, m manifestState, counts *refCount) {
 	if v.touched[0] == nil {
 		v.pending.clean = append(v.pending.clean, 0)
 	}
-	v.releaseCut(c)
 	for _, fc := range c.files {
 		if fc.in.dead || fc.root == (FileRoot{}) || fc.in.content.version != fc.f.version {
 			continue

@@ -40,14 +40,8 @@ func (v *Volume) contentOf(in *inode) (*content, error) {
 		return in.content, nil
 	}
 	c := &content{fresh: cache.NewFresh(&v.budget), cut: math.MaxInt64}
-	err := v.db.each(qExtents, func(off int64, sealed []byte) error {
-		var e extent
-		if err := v.db.open('e', in.ino, uint64(off), sealed, &e); err != nil {
-			return err
-		}
-		c.base = append(c.base, e)
-		return nil
-	}, int64(in.ino))
+	var err error
+	c.base, err = v.db.extents(in.ino)
 	if err == nil {
 		err = v.db.each(qFresh, func(off int64, sealed []byte) error {
 			var p freshRow

@@ -150,8 +150,9 @@ func (v *Volume) touch(dir Ino, name string) {
 		v.touched[dir] = t
 		v.pending.dirty = append(v.pending.dirty, dir)
 	}
-	if !t.all {
+	if _, ok := t.names[name]; !ok && !t.all {
 		t.names[name] = struct{}{}
+		v.touches++
 	}
 	if v.changed.IsZero() {
 		v.changed = now().Go()

@@ -149,17 +149,30 @@ func (v *Volume) flush(ctx context.Context, ino Ino, kind flushKind) error {
 	return err
 }
 
-// store chunks a frozen file and makes the result the file's extents. It
-// returns the extents of the whole frozen content if final.
-func (v *Volume) store(ctx context.Context, in *inode, f *frozen, final bool) ([]extent, error) {
+// chunk stores a frozen file in blocks and returns its extents, up to where
+// they reach, and the next hard cut.
+func (v *Volume) chunk(ctx context.Context, f *frozen, final bool) ([]extent, chunked, error) {
 	r := &rechunk{
 		base: f.base, pieces: f.pieces, size: f.size, final: final, hardCut: f.hardCut,
 		put:    func(ctx context.Context, p []byte) (blockstore.Ref, error) { return v.o.Blocks.Put(ctx, v.sealer, p) },
 		readAt: func(ctx context.Context, off int64, p []byte) error { return v.readFrozen(ctx, f, off, p) },
 		chunks: <-v.chunkers,
 	}
+	defer func() { v.chunkers <- r.chunks }()
 	exts, limit, err := r.run(ctx, f.baseSize)
-	v.chunkers <- r.chunks
+	if final && limit == f.size {
+		r.hardCut = 0
+	}
+	return exts, chunked{limit: limit, hardCut: r.hardCut}, err
+}
+
+// chunked says how far a file was stored.
+type chunked struct{ limit, hardCut int64 }
+
+// store chunks a frozen file and makes the result the file's extents. It
+// returns the extents of the whole frozen content if final.
+func (v *Volume) store(ctx context.Context, in *inode, f *frozen, final bool) ([]extent, error) {
+	exts, got, err := v.chunk(ctx, f, final)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	c := in.content
@@ -173,12 +186,8 @@ func (v *Volume) store(ctx context.Context, in *inode, f *frozen, final bool) ([
 	if in.dead {
 		return exts, nil
 	}
-	v.install(in, f, exts, limit)
-	if final && limit == f.size {
-		c.hardCut = 0
-	} else {
-		c.hardCut = r.hardCut
-	}
+	v.install(in, f, exts, got.limit)
+	c.hardCut = got.hardCut
 	return exts, nil
 }
 

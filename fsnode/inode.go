@@ -66,7 +66,7 @@ func (v *Volume) change(in *inode) {
 	v.weigh(in)
 }
 
-// weigh brings the memory account of in up to date and makes room if needed.
+// weigh brings the memory account of in up to date.
 func (v *Volume) weigh(in *inode) {
 	w := in.rec.footprint()
 	if in.content != nil {
@@ -74,19 +74,29 @@ func (v *Volume) weigh(in *inode) {
 	}
 	v.weight += w - in.weight
 	in.weight = w
-	if int64(v.weight) > v.o.CacheBytes {
-		v.evict(in)
+}
+
+// lock begins an operation: it takes v.mu and makes room in memory if needed.
+// Nothing is evicted while v.mu is held after that, so an operation may keep
+// what it found.
+func (v *Volume) lock() {
+	v.mu.Lock()
+	if v.weight > v.evictAt {
+		v.evict()
 	}
 }
 
 // evict drops clean entries, at random, until an eighth of the room is free.
-func (v *Volume) evict(keep *inode) {
+// If too much is pinned for that, it is not tried again before a save unpins
+// some or memory grew by another eighth.
+func (v *Volume) evict() {
 	goal := int(v.o.CacheBytes - v.o.CacheBytes/8)
+	defer func() { v.evictAt = max(int(v.o.CacheBytes), v.weight+int(v.o.CacheBytes/8)) }()
 	for ino, in := range v.inodes {
 		if v.weight <= goal {
 			return
 		}
-		if in != keep && v.evictable(in) {
+		if v.evictable(in) {
 			v.weight -= in.weight
 			delete(v.inodes, ino)
 		}

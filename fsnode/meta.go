@@ -31,10 +31,21 @@ CREATE TABLE IF NOT EXISTS kv(k TEXT PRIMARY KEY, v BLOB NOT NULL);`
 // the volume's local key and bound to their table and key; names are found by
 // a keyed hash. There is one writer; readers see what is committed.
 type metaDB struct {
-	w, r  *sql.DB
+	reader
+	w, r *sql.DB
+	hash [32]byte // key of the name hash
+}
+
+// reader reads the database: as it is, or as it was when a snapshot began.
+type reader struct {
 	aead  cipher.AEAD
-	hash  [32]byte // key of the name hash
 	stmts map[string]*sql.Stmt
+}
+
+// snapshot is a reader of the database as it was at one moment.
+type snapshot struct {
+	reader
+	tx *sql.Tx
 }
 
 // openMeta opens or creates the database. A file that is not a healthy
@@ -48,23 +59,23 @@ func openMeta(path string, key [32]byte) (*metaDB, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &metaDB{aead: aead, stmts: map[string]*sql.Stmt{}}
+	m := &metaDB{reader: reader{aead: aead, stmts: map[string]*sql.Stmt{}}}
 	blake3.DeriveKey("pifs 2026 directory name hash v1", key[:], m.hash[:])
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
 	}
 	uri := (&url.URL{Scheme: "file", Path: abs}).String()
-	const pragmas = "?_journal_mode=WAL&_synchronous=FULL&_busy_timeout=10000&_cache_size=-16000&_txlock=immediate"
-	if m.w, err = sql.Open("sqlite3", uri+pragmas); err == nil {
+	const pragmas = "?_journal_mode=WAL&_synchronous=FULL&_busy_timeout=10000&_cache_size=-16000&_txlock="
+	if m.w, err = sql.Open("sqlite3", uri+pragmas+"immediate"); err == nil {
 		m.w.SetMaxOpenConns(1)
 		_, err = m.w.Exec(metaSchema)
 	}
 	if err == nil {
-		m.r, err = sql.Open("sqlite3", uri+pragmas+"&_query_only=true")
+		m.r, err = sql.Open("sqlite3", uri+pragmas+"deferred&_query_only=true")
 	}
 	if err == nil {
-		m.r.SetMaxOpenConns(2)
+		m.r.SetMaxOpenConns(4)
 		err = m.prepare()
 	}
 	if err != nil {
@@ -85,8 +96,12 @@ const (
 )
 
 func (m *metaDB) prepare() error {
-	for _, q := range []string{qInode, qSlots, qList, qExtents, qFresh, qManifest, qKV} {
-		s, err := m.r.Prepare(q)
+	return m.reader.prepare(m.r.Prepare, qInode, qSlots, qList, qExtents, qFresh, qManifest, qKV)
+}
+
+func (m *reader) prepare(prepare func(q string) (*sql.Stmt, error), queries ...string) error {
+	for _, q := range queries {
+		s, err := prepare(q)
 		if err != nil {
 			return err
 		}
@@ -94,6 +109,27 @@ func (m *metaDB) prepare() error {
 	}
 	return nil
 }
+
+// snapshot begins a snapshot of what is committed now.
+func (m *metaDB) snapshot(ctx context.Context) (*snapshot, error) {
+	tx, err := m.r.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return nil, fmt.Errorf("begin snapshot: %w", err)
+	}
+	s := &snapshot{reader: reader{aead: m.aead, stmts: map[string]*sql.Stmt{}}, tx: tx}
+	err = s.prepare(func(q string) (*sql.Stmt, error) { return tx.PrepareContext(ctx, q) }, qInode, qSlots, qExtents, qKV)
+	if err == nil {
+		var ignored volumeCount
+		_, err = s.value("count", &ignored) // the snapshot begins with the first read
+	}
+	if err != nil {
+		tx.Rollback()
+		return nil, fmt.Errorf("begin snapshot: %w", err)
+	}
+	return s, nil
+}
+
+func (s *snapshot) end() { s.tx.Rollback() }
 
 func (m *metaDB) close() error {
 	var err error
@@ -129,7 +165,7 @@ func rowAAD(table byte, a, b uint64) []byte {
 }
 
 // seal encodes and encrypts a row.
-func (m *metaDB) seal(table byte, a, b uint64, v any) ([]byte, error) {
+func (m *reader) seal(table byte, a, b uint64, v any) ([]byte, error) {
 	plain, err := blockstore.Marshal(v)
 	if err != nil {
 		return nil, err
@@ -138,7 +174,7 @@ func (m *metaDB) seal(table byte, a, b uint64, v any) ([]byte, error) {
 }
 
 // open decrypts and decodes a row; what does not open is ErrCorrupt.
-func (m *metaDB) open(table byte, a, b uint64, sealed []byte, v any) error {
+func (m *reader) open(table byte, a, b uint64, sealed []byte, v any) error {
 	plain, err := m.aead.Open(nil, nil, sealed, rowAAD(table, a, b))
 	if err != nil {
 		return fmt.Errorf("open row %c/%d/%d: %w", table, a, b, blockstore.ErrCorrupt)
@@ -150,7 +186,7 @@ func (m *metaDB) open(table byte, a, b uint64, sealed []byte, v any) error {
 }
 
 // inode reads a record; nil if there is none.
-func (m *metaDB) inode(ino Ino) (*record, error) {
+func (m *reader) inode(ino Ino) (*record, error) {
 	var v sql.RawBytes
 	var rec *record
 	_, err := m.row(qInode, &v, func() error {
@@ -160,8 +196,22 @@ func (m *metaDB) inode(ino Ino) (*record, error) {
 	return rec, err
 }
 
+// extents reads the extents of a file, in order.
+func (m *reader) extents(ino Ino) ([]extent, error) {
+	var out []extent
+	err := m.each(qExtents, func(off int64, sealed []byte) error {
+		var e extent
+		if err := m.open('e', ino, uint64(off), sealed, &e); err != nil {
+			return err
+		}
+		out = append(out, e)
+		return nil
+	}, int64(ino))
+	return out, err
+}
+
 // value reads a kv row into v; false if there is none.
-func (m *metaDB) value(key string, v any) (bool, error) {
+func (m *reader) value(key string, v any) (bool, error) {
 	var raw sql.RawBytes
 	return m.row(qKV, &raw, func() error { return m.open('k', kvHash(key), 0, raw, v) }, key)
 }
@@ -172,7 +222,7 @@ func kvHash(key string) uint64 {
 }
 
 // row runs a query for at most one row; use is called while dst is valid.
-func (m *metaDB) row(q string, dst any, use func() error, args ...any) (bool, error) {
+func (m *reader) row(q string, dst any, use func() error, args ...any) (bool, error) {
 	rows, err := m.stmts[q].Query(args...)
 	if err != nil {
 		return false, fmt.Errorf("query metadata: %w", err)
@@ -188,7 +238,7 @@ func (m *metaDB) row(q string, dst any, use func() error, args ...any) (bool, er
 }
 
 // each runs a query of (integer, blob) rows.
-func (m *metaDB) each(q string, fn func(k int64, v []byte) error, args ...any) error {
+func (m *reader) each(q string, fn func(k int64, v []byte) error, args ...any) error {
 	rows, err := m.stmts[q].Query(args...)
 	if err != nil {
 		return fmt.Errorf("query metadata: %w", err)

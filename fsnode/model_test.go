@@ -375,7 +375,8 @@ func (k *machine) compareDir(t *rapid.T, p string, ino Ino, a Attr) {
 // compares with the model after each upkeep.
 func TestVolumeAgainstModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		r := newRig(t, nil)
+		room := rapid.SampledFrom([]int64{1, 4 << 10, 1 << 20}).Draw(rt, "memory for metadata")
+		r := newRig(t, func(o *Options) { o.CacheBytes = room })
 		defer r.crash()
 		k := &machine{r: r, m: model{"": {dir: true, mode: 0o755, xattrs: map[string]string{}}}}
 		rt.Repeat(map[string]func(*rapid.T){

@@ -11,7 +11,7 @@ func (v *Volume) Lookup(ctx context.Context, parent Ino, name string) (Attr, err
 	if v.views.owns(parent, name) {
 		return v.views.lookup(ctx, parent, name)
 	}
-	v.mu.Lock()
+	v.lock()
 	defer v.mu.Unlock()
 	in, err := v.child(parent, name)
 	if err != nil {
@@ -76,7 +76,7 @@ func (v *Volume) Readlink(ctx context.Context, ino Ino) (string, error) {
 	if ino >= VirtualIno {
 		return v.views.readlink(ctx, ino)
 	}
-	v.mu.Lock()
+	v.lock()
 	defer v.mu.Unlock()
 	in, err := v.inode(ino)
 	if err != nil {
@@ -93,7 +93,7 @@ func (v *Volume) make(parent Ino, name string, rec record, cred Cred) (Attr, err
 	if err := v.writable(parent); err != nil {
 		return Attr{}, err
 	}
-	v.mu.Lock()
+	v.lock()
 	defer v.mu.Unlock()
 	if err := v.throttle(); err != nil {
 		return Attr{}, err
@@ -163,7 +163,7 @@ func (v *Volume) Link(ctx context.Context, ino, parent Ino, name string) (Attr, 
 	if ino >= VirtualIno {
 		return Attr{}, syscall.EXDEV
 	}
-	v.mu.Lock()
+	v.lock()
 	defer v.mu.Unlock()
 	in, err := v.inode(ino)
 	if err != nil {
@@ -205,7 +205,7 @@ func (v *Volume) remove(parent Ino, name string, wantDir bool) error {
 	if err := v.writable(parent); err != nil {
 		return err
 	}
-	v.mu.Lock()
+	v.lock()
 	defer v.mu.Unlock()
 	if v.crowded() {
 		v.kickKeeper()
@@ -296,7 +296,7 @@ func (v *Volume) Parent(ctx context.Context, ino Ino) (Ino, error) {
 	if ino >= VirtualIno {
 		return v.views.parent(ino)
 	}
-	v.mu.Lock()
+	v.lock()
 	defer v.mu.Unlock()
 	in, err := v.dir(ino)
 	if err != nil {

@@ -7,7 +7,7 @@ func (v *Volume) Getattr(ctx context.Context, ino Ino) (Attr, error) {
 	if ino >= VirtualIno {
 		return v.views.getattr(ctx, ino)
 	}
-	v.mu.Lock()
+	v.lock()
 	defer v.mu.Unlock()
 	in, err := v.inode(ino)
 	if err != nil {
@@ -22,7 +22,7 @@ func (v *Volume) Setattr(ctx context.Context, ino Ino, s SetAttr, wait bool) (At
 	if err := v.writable(ino); err != nil {
 		return Attr{}, err
 	}
-	v.mu.Lock()
+	v.lock()
 	defer v.mu.Unlock()
 	in, err := v.inode(ino)
 	if err != nil {
@@ -87,7 +87,7 @@ func (v *Volume) Fsync(ctx context.Context, ino Ino) error {
 	if ino >= VirtualIno || v.o.ReadOnly {
 		return nil
 	}
-	v.mu.Lock()
+	v.lock()
 	in, err := v.inode(ino)
 	big := err == nil && in.content != nil && in.content.fresh.Bytes() >= streamBytes/4
 	v.mu.Unlock()
@@ -114,7 +114,7 @@ func (v *Volume) Statfs(ctx context.Context) (FsInfo, error) {
 	if err != nil {
 		return FsInfo{}, err
 	}
-	v.mu.Lock()
+	v.lock()
 	defer v.mu.Unlock()
 	const most = 1 << 40 // inodes: there is no table to fill
 	return FsInfo{Total: v.count.Bytes + free, Free: free, Files: most, FilesFree: most - v.count.Inodes}, nil

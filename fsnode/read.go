@@ -33,7 +33,7 @@ func (v *Volume) Read(ctx context.Context, ino Ino, off int64, p []byte, wait bo
 		}
 		return v.views.read(ctx, ino, off, p)
 	}
-	v.mu.Lock()
+	v.lock()
 	in, err := v.inode(ino)
 	if err != nil {
 		v.mu.Unlock()
@@ -55,7 +55,7 @@ func (v *Volume) Read(ctx context.Context, ino Ino, off int64, p []byte, wait bo
 		return n, err
 	}
 	err = v.fetchAll(ctx, todo)
-	v.mu.Lock()
+	v.lock()
 	in.content.users--
 	v.mu.Unlock()
 	if err != nil {

@@ -13,7 +13,7 @@ func (v *Volume) Readdir(ctx context.Context, ino Ino, cookie uint64, fn func(Di
 	for more := true; more; {
 		var page []DirEntry
 		var err error
-		v.mu.Lock()
+		v.lock()
 		page, cookie, more, err = v.listPage(ino, cookie)
 		v.mu.Unlock()
 		if err != nil {

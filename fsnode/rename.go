@@ -11,7 +11,7 @@ func (v *Volume) Rename(ctx context.Context, oldParent Ino, oldName string, newP
 	if err := v.writable(max(oldParent, newParent)); err != nil {
 		return err
 	}
-	v.mu.Lock()
+	v.lock()
 	defer v.mu.Unlock()
 	from, d, in, err := v.entry(oldParent, oldName)
 	if err != nil {

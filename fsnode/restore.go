@@ -84,7 +84,7 @@ type restorer struct {
 
 func (r *restorer) at(ctx context.Context, to string, e *entry) error {
 	dir, name := path.Split(to)
-	r.v.mu.Lock()
+	r.v.lock()
 	in, err := r.v.walk(strings.TrimSuffix(dir, "/"))
 	r.v.mu.Unlock()
 	if err != nil {
@@ -113,7 +113,7 @@ func (r *restorer) entry(ctx context.Context, parent Ino, name string, e *entry)
 // another type. same says that nothing is left to do.
 func (r *restorer) prepare(ctx context.Context, parent Ino, name string, e *entry) (Ino, bool, error) {
 	v := r.v
-	v.mu.Lock()
+	v.lock()
 	in, err := v.child(parent, name)
 	var have record
 	if err == nil {
@@ -147,7 +147,7 @@ func (r *restorer) prepare(ctx context.Context, parent Ino, name string, e *entr
 // removeAll removes a name and all below it.
 func (r *restorer) removeAll(ctx context.Context, parent Ino, name string) error {
 	v := r.v
-	v.mu.Lock()
+	v.lock()
 	in, err := v.child(parent, name)
 	v.mu.Unlock()
 	if err != nil {
@@ -213,7 +213,7 @@ func (r *restorer) content(ctx context.Context, ino Ino, e *entry) error {
 		return err
 	}
 	v := r.v
-	v.mu.Lock()
+	v.lock()
 	in, err := v.inode(ino)
 	if err == nil {
 		err = v.replace(in, e, exts)
@@ -254,7 +254,7 @@ func (v *Volume) replace(in *inode, e *entry, exts []extent) error {
 // attributes gives an inode the attributes of e.
 func (r *restorer) attributes(ino Ino, e *entry) error {
 	v := r.v
-	v.mu.Lock()
+	v.lock()
 	defer v.mu.Unlock()
 	in, err := v.inode(ino)
 	if err != nil {

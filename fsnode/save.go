@@ -194,6 +194,7 @@ func (v *Volume) restorePending(b *batch) {
 // settleBatch unpins what is in the database now. v.mu is held.
 func (v *Volume) settleBatch(b *batch) {
 	v.saved = b.gen
+	v.evictAt = int(v.o.CacheBytes)
 	for i := range b.inodes {
 		row := &b.inodes[i]
 		if row.dead && row.in.gen <= v.saved {

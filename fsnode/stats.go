@@ -43,7 +43,7 @@ type VolumeStats struct {
 // Stats returns the volume's figures.
 func (v *Volume) Stats() (VolumeStats, error) {
 	h, ok, err := v.lastHead()
-	v.mu.Lock()
+	v.lock()
 	defer v.mu.Unlock()
 	return VolumeStats{
 		Inodes: v.count.Inodes, Logical: v.count.Bytes, Dirty: v.budget.Used(),
@@ -81,7 +81,7 @@ func (c ChunkInfo) MayLose() int {
 // Info returns where the content of a path lies. It stores and commits what is
 // fresh first.
 func (v *Volume) Info(ctx context.Context, p string) (FileInfo, error) {
-	v.mu.Lock()
+	v.lock()
 	in, err := v.walk(cleanPath(p))
 	v.mu.Unlock()
 	if err != nil {
@@ -97,7 +97,7 @@ func (v *Volume) infoOf(ctx context.Context, ino Ino) (FileInfo, error) {
 	if err != nil && err != syscall.ENODATA {
 		return FileInfo{}, err
 	}
-	v.mu.Lock()
+	v.lock()
 	in, err := v.inode(ino)
 	if err != nil {
 		v.mu.Unlock()
@@ -139,7 +139,7 @@ func (v *Volume) rootOf(ctx context.Context, ino Ino) (blockstore.Address, error
 		return v.rootOfEntry(n.e.isDir(), n.e.isFile(), &record{Dir: n.e.Dir, File: n.e.File, Inline: n.e.Inline, Inlined: n.e.Size <= InlineMax})
 	}
 	for range 3 {
-		v.mu.Lock()
+		v.lock()
 		in, err := v.inode(ino)
 		if err != nil {
 			v.mu.Unlock()
@@ -154,7 +154,7 @@ func (v *Volume) rootOf(ctx context.Context, ino Ino) (blockstore.Address, error
 			return blockstore.Address{}, err
 		}
 		if rec.isDir() {
-			v.mu.Lock()
+			v.lock()
 			in, err := v.inode(ino)
 			if err == nil {
 				rec = in.rec

@@ -10,7 +10,8 @@ import (
 const (
 	saveEvery  = time.Second     // longest that an operation stays in memory only
 	flushAfter = 3 * time.Second // fresh bytes rest this long before they are stored
-	maxPending = 50_000          // rows that start a save early
+	maxPending = 20_000          // rows that start a save early
+	maxTouches = 200_000         // names that start a commit early, for they are looked up for it at one moment
 )
 
 // start begins the volume's background work.
@@ -94,7 +95,7 @@ func (v *Volume) crowded() bool {
 func (v *Volume) commitDue() bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return !v.changed.IsZero() && time.Since(v.changed) >= v.o.CommitIdle
+	return !v.changed.IsZero() && (time.Since(v.changed) >= v.o.CommitIdle || v.touches >= maxTouches)
 }
 
 // flushResting stores what was not written to for a while, and most of what

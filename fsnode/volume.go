@@ -77,6 +77,7 @@ type Volume struct {
 	refs    map[Ino]*refs
 	pinned  *btree.BTreeG[*dent] // dents that the database does not have yet
 	weight  int                  // bytes of inodes and dents, estimated
+	evictAt int                  // weight at which to make room
 	nextIno Ino
 	count   volumeCount
 	gen     uint64 // generation of changes being made
@@ -84,6 +85,7 @@ type Volume struct {
 
 	pending  pendingRows       // changes since the last save began
 	touched  map[Ino]*touchSet // by directory; since the last commit began
+	touches  int               // names in touched
 	fresh    map[Ino]struct{}  // inodes with fresh bytes
 	queue    []Ino             // inodes to flush
 	queued   map[Ino]flushKind

@@ -20,7 +20,7 @@ func (v *Volume) Write(ctx context.Context, ino Ino, off int64, p []byte, wait b
 	if off < 0 || off > math.MaxInt64-int64(len(p)) {
 		return 0, syscall.EFBIG
 	}
-	v.mu.Lock()
+	v.lock()
 	defer v.mu.Unlock()
 	if err := v.room(ctx, wait); err != nil {
 		return 0, err
@@ -72,7 +72,7 @@ func (v *Volume) room(ctx context.Context, wait bool) error {
 }
 
 func (v *Volume) broadcast() {
-	v.mu.Lock()
+	v.lock()
 	v.wake.Broadcast()
 	v.mu.Unlock()
 }
@@ -122,7 +122,7 @@ func (v *Volume) Fallocate(ctx context.Context, ino Ino, mode uint32, off, lengt
 	if length == 0 || off > maxFile || length > maxFile-off {
 		return syscall.EFBIG
 	}
-	v.mu.Lock()
+	v.lock()
 	defer v.mu.Unlock()
 	in, err := v.inode(ino)
 	if err != nil {
@@ -184,7 +184,7 @@ func (v *Volume) Open(ctx context.Context, ino Ino, write bool) error {
 	if write && v.o.ReadOnly {
 		return syscall.EROFS
 	}
-	v.mu.Lock()
+	v.lock()
 	defer v.mu.Unlock()
 	if _, err := v.inode(ino); err != nil {
 		return err
@@ -202,7 +202,7 @@ func (v *Volume) Release(ctx context.Context, ino Ino, write bool) {
 	if ino >= VirtualIno {
 		return
 	}
-	v.mu.Lock()
+	v.lock()
 	defer v.mu.Unlock()
 	r := v.refs[ino]
 	if r == nil || r.opens == 0 {

@@ -25,7 +25,7 @@ func (v *Volume) Getxattr(ctx context.Context, ino Ino, name string) ([]byte, er
 	if ino >= VirtualIno {
 		return v.views.getxattr(ctx, ino, name)
 	}
-	v.mu.Lock()
+	v.lock()
 	defer v.mu.Unlock()
 	in, err := v.inode(ino)
 	if err != nil {
@@ -64,7 +64,7 @@ func (v *Volume) Setxattr(ctx context.Context, ino Ino, name string, value []byt
 	if err := storable(name, value); err != nil {
 		return err
 	}
-	v.mu.Lock()
+	v.lock()
 	defer v.mu.Unlock()
 	in, err := v.inode(ino)
 	if err != nil {
@@ -126,7 +126,7 @@ func (v *Volume) Listxattr(ctx context.Context, ino Ino) ([]string, error) {
 	if ino >= VirtualIno {
 		return v.views.listxattr(ctx, ino)
 	}
-	v.mu.Lock()
+	v.lock()
 	defer v.mu.Unlock()
 	in, err := v.inode(ino)
 	if err != nil {
@@ -148,7 +148,7 @@ func (v *Volume) Removexattr(ctx context.Context, ino Ino, name string) error {
 	if err := v.writable(ino); err != nil {
 		return err
 	}
-	v.mu.Lock()
+	v.lock()
 	defer v.mu.Unlock()
 	in, err := v.inode(ino)
 	if err != nil {

@@ -192,3 +192,19 @@ func TestGoldenRoot(t *testing.T) {
 		t.Errorf("root %s, want %s", got, want)
 	}
 }
+
+// FORMAT.md shows this leaf.
+func TestGoldenLeaf(t *testing.T) {
+	blocks := newMemBlocks()
+	root, err := Build(t.Context(), blocks, model{"a": []byte("1"), "b": {}}.sorted())
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := blocks.Get(t.Context(), root.Ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := hex.EncodeToString(plain); got != "934c019292c40161c4013192c40162c400" {
+		t.Errorf("leaf %s", got)
+	}
+}

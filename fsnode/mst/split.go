@@ -47,9 +47,9 @@ func (r rule) cutsAfter(height uint8, filled int, it item) bool {
 // cutHash is independent from height to height: a key that ends a node on one
 // level would otherwise end one on all levels above.
 func cutHash(height uint8, key []byte) uint64 {
-	var buf [1 + MaxKey]byte
+	buf := make([]byte, 1, 128) // most keys fit and cost no allocation
 	buf[0] = height
-	sum := blake3.Sum256(append(buf[:1], key...))
+	sum := blake3.Sum256(append(buf, key...))
 	return binary.LittleEndian.Uint64(sum[:8])
 }
 
