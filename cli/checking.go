@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"pifs/cli/home"
@@ -38,7 +39,7 @@ func (e *engine) checkVolume(ctx context.Context, name string, repair bool, emit
 		}}
 		// A caller that has gone away cancels ctx: the check ends with that.
 		sum, err := v.Check(ctx, o, func(p fsnode.Problem) {
-			l := checkLine{Volume: name, Path: p.Path, What: p.What, Fixed: p.Fixed, Lost: p.Lost}
+			l := checkLine{Volume: name, Path: p.Path, What: strings.Join(strings.Fields(p.What), " "), Fixed: p.Fixed, Lost: p.Lost}
 			if !isZero(p.Address) {
 				l.Address = p.Address.String()
 			}

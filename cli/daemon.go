@@ -31,15 +31,16 @@ func daemonCommand(env Env) *cli.Command {
 		Name:   "daemon",
 		Usage:  "serve a home; started by mount",
 		Hidden: true,
+		Flags:  []cli.Flag{&cli.BoolFlag{Name: "ready", Usage: "report to the parent through descriptor 3"}},
 		Action: func(c *cli.Context) error { return backgroundDaemon(env, c) },
 	}
 }
 
 func backgroundDaemon(env Env, c *cli.Context) error {
-	report := os.NewFile(readyFD, "ready")
-	if _, err := report.Stat(); err != nil {
-		return fail(errUsage, "daemon is started by pifs mount, not by hand", err)
+	if !c.Bool("ready") {
+		return fail(errUsage, "the daemon is started by pifs mount, not by hand", nil)
 	}
+	report := os.NewFile(readyFD, "ready")
 	secret, err := io.ReadAll(io.LimitReader(env.Stdin, maxPassphrase))
 	if err != nil {
 		return fmt.Errorf("read passphrase: %w", err)

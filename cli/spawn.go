@@ -63,7 +63,7 @@ func startDaemon(ctx context.Context, env Env, h *home.Home, ask home.AskFunc) e
 		return fmt.Errorf("start daemon: %w", err)
 	}
 	defer ready.Close()
-	cmd := exec.Command(env.Exe, "daemon", "--home", h.Dir)
+	cmd := exec.Command(env.Exe, "daemon", "--ready", "--home", h.Dir)
 	cmd.Dir = "/"
 	cmd.Stdin = bytes.NewReader(secret)
 	cmd.ExtraFiles = []*os.File{answer}

@@ -1,0 +1,80 @@
+package integration
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// layers says which of our packages each may import in non-test code. What is
+// not listed may import nothing of ours.
+func layers() map[string][]string {
+	return map[string][]string{
+		"blockstore":           {},
+		"blockstore/blocktest": {"blockstore"},
+		"swarm":                {"blockstore"},
+		"cache":                {"blockstore"},
+		"fsnode/mst":           {"blockstore"},
+		"fsnode":               {"blockstore", "cache", "fsnode/mst"},
+		"mount":                {"blockstore", "fsnode"},
+		"cli/home":             {"blockstore"},
+		"cli/control":          {},
+		"cli":                  {"blockstore", "cache", "swarm", "fsnode", "mount", "cli/home", "cli/control"},
+		"cli/pifs":             {"cli"},
+		"integration/demo":     {},
+		"integration":          {},
+	}
+}
+
+// TestLayers parses the imports of every file: cli → mount → fsnode → cache →
+// blockstore, swarm → blockstore, and nothing upwards or sideways.
+func TestLayers(t *testing.T) {
+	allowed := layers()
+	seen := map[string]bool{}
+	err := filepath.WalkDir("..", func(path string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if e.IsDir() && (strings.HasPrefix(e.Name(), ".") && len(e.Name()) > 2 || e.Name() == "testdata") {
+			return filepath.SkipDir
+		}
+		if e.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		pkg := filepath.ToSlash(strings.TrimPrefix(filepath.Dir(path), "../"))
+		seen[pkg] = true
+		checkImports(t, path, pkg, allowed[pkg])
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, pkg := range []string{"blockstore", "swarm", "cache", "fsnode", "mount", "cli"} {
+		if !seen[pkg] {
+			t.Errorf("package %s was not looked at", pkg)
+		}
+	}
+}
+
+func checkImports(t *testing.T, path, pkg string, allowed []string) {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, spec := range file.Imports {
+		name, err := strconv.Unquote(spec.Path.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ours, ok := strings.CutPrefix(name, "pifs/")
+		if ok && !slices.Contains(allowed, ours) && pkg != "integration/bench" {
+			t.Errorf("%s: package %s must not import %s", path, pkg, ours)
+		}
+	}
+}
