@@ -248,15 +248,20 @@ func (sp *lockSpace) clear(owner, start, end uint64) {
 }
 
 // grant sets every waiting lock that nothing stands against any more, the
-// oldest first, and returns the requests.
+// oldest first, and returns the requests. A lock that is granted in place of a
+// stronger one can make way for an older request: so it goes round again.
 func (sp *lockSpace) grant() (ids []uint64) {
-	sp.queue = slices.DeleteFunc(sp.queue, func(w waitingLock) bool {
-		if _, blocked := sp.obstacle(w.lock); blocked {
-			return false
-		}
-		sp.set(w.lock)
-		ids = append(ids, w.id)
-		return true
-	})
+	for again := true; again; {
+		again = false
+		sp.queue = slices.DeleteFunc(sp.queue, func(w waitingLock) bool {
+			if _, blocked := sp.obstacle(w.lock); blocked {
+				return false
+			}
+			sp.set(w.lock)
+			ids = append(ids, w.id)
+			again = true
+			return true
+		})
+	}
 	return ids
 }

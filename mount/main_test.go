@@ -9,9 +9,13 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // A process that serves a mount must not wait on it. Whatever these tests do to
@@ -145,12 +149,21 @@ type running struct {
 	end chan error
 }
 
-// start starts a child that the test ends itself, at the latest when it ends.
+// start starts a child that is killed, at the latest, when the test ends.
 func start(t *testing.T, name string, args ...string) *running {
+	t.Helper()
+	return startTo(t, nil, name, args...)
+}
+
+// startTo is start for a child whose output the test reads.
+func startTo(t *testing.T, out io.WriteCloser, name string, args ...string) *running {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	r := &running{t: t, cmd: child(ctx, name, args...), out: new(bytes.Buffer), end: make(chan error, 1)}
 	r.cmd.Stdout, r.cmd.Stderr = r.out, r.out
+	if out != nil {
+		r.cmd.Stdout = out
+	}
 	var err error
 	if r.in, err = r.cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
@@ -158,10 +171,18 @@ func start(t *testing.T, name string, args ...string) *running {
 	if err := r.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	go func() { r.end <- r.cmd.Wait() }()
+	ended := make(chan struct{})
+	go func() {
+		r.end <- r.cmd.Wait()
+		if out != nil {
+			_ = out.Close()
+		}
+		close(ended)
+	}()
 	t.Cleanup(func() {
 		cancel()
 		_ = r.in.Close()
+		<-ended
 	})
 	return r
 }
@@ -177,6 +198,28 @@ func (r *running) wait() (string, error) {
 		return "", nil
 	}
 }
+
+// signal sends sig to every thread of the child. One sent to the process would
+// go to any of them, and rarely to the one that waits.
+func (r *running) signal(sig syscall.Signal) {
+	r.t.Helper()
+	pid := r.cmd.Process.Pid
+	tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for _, task := range tasks {
+		tid, err := strconv.Atoi(task.Name())
+		if err == nil {
+			err = unix.Tgkill(pid, tid, sig)
+		}
+		if err != nil && !errors.Is(err, syscall.ESRCH) {
+			r.t.Fatal(err)
+		}
+	}
+}
+
+func after() <-chan time.Time { return time.After(limit) }
 
 // eventually waits until ok holds.
 func eventually(t *testing.T, what string, ok func() bool) {

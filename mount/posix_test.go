@@ -5,19 +5,66 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
-	"strings"
+	"maps"
 	"sync"
 	"syscall"
-	"testing"
 )
+
+// childFunc does something to the mount args[0] and reports what is wrong.
+type childFunc = func(args []string) error
+
+// children are the functions that child processes run, by name.
+func children() map[string]childFunc {
+	all := make(map[string]childFunc)
+	for _, some := range []map[string]childFunc{
+		fileChildren(), nameChildren(), attrChildren(), listChildren(), xattrChildren(), lockChildren(),
+		waitChildren(), mountChildren(),
+	} {
+		maps.Copy(all, some)
+	}
+	return all
+}
+
+// checks collects what is wrong, so that one run of a child tells all of it.
+type checks struct{ errs []error }
+
+func (c *checks) err() error { return errors.Join(c.errs...) }
+
+// ok wants no error.
+func (c *checks) ok(err error, what string) {
+	if err != nil {
+		c.errs = append(c.errs, fmt.Errorf("%s: %w", what, err))
+	}
+}
+
+// fails wants err to be want.
+func (c *checks) fails(err error, want syscall.Errno, what string) {
+	if !errors.Is(err, want) {
+		c.errs = append(c.errs, fmt.Errorf("%s: got %v, want %v", what, err, want))
+	}
+}
+
+func (c *checks) equal(got, want any, what string) {
+	if g, w := fmt.Sprint(got), fmt.Sprint(want); g != w {
+		if len(g)+len(w) > 400 {
+			g, w = g[:min(200, len(g))], w[:min(200, len(w))]
+		}
+		c.errs = append(c.errs, fmt.Errorf("%s: got %s, want %s", what, g, w))
+	}
+}
+
+// become turns the process into one of user uid, for good.
+func become(uid int) error {
+	return errors.Join(syscall.Setgroups(nil), syscall.Setgid(uid), syscall.Setuid(uid))
+}
 
 // lockedBuffer is a log that is written and read at once.
 type lockedBuffer struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
 }
+
+var _ io.Writer = (*lockedBuffer)(nil)
 
 func (b *lockedBuffer) Write(p []byte) (int, error) {
 	b.mu.Lock()
@@ -29,46 +76,4 @@ func (b *lockedBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.buf.String()
-}
-
-var _ io.Writer = (*lockedBuffer)(nil)
-
-// children are the functions that child processes run, by name. Each gets the
-// mount point as its first argument.
-func children() map[string]func(args []string) error {
-	return map[string]func(args []string) error{
-		"files": childFiles,
-	}
-}
-
-func TestFiles(t *testing.T) {
-	m := mountMem(t, Options{})
-	do(t, "files", m.Dir())
-	m.fs.mu.Lock()
-	defer m.fs.mu.Unlock()
-	if n := len(m.fs.nodes); n != 2 {
-		t.Errorf("%d inodes are left, want the root and one file", n)
-	}
-}
-
-func childFiles(args []string) error {
-	p := filepath.Join(args[0], "a")
-	data := bytes.Repeat([]byte("0123456789abcdef"), 40<<10)
-	if err := os.WriteFile(p, data, 0o644); err != nil {
-		return err
-	}
-	got, err := os.ReadFile(p)
-	if err != nil {
-		return err
-	}
-	if !bytes.Equal(got, data) {
-		return errors.New("read back other bytes than were written")
-	}
-	if _, err := os.OpenFile(p, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o644); !errors.Is(err, syscall.EEXIST) {
-		return fmt.Errorf("O_EXCL: %v", err)
-	}
-	if _, err := os.Create(filepath.Join(args[0], strings.Repeat("x", 256))); !errors.Is(err, syscall.ENAMETOOLONG) {
-		return fmt.Errorf("long name: %v", err)
-	}
-	return nil
 }

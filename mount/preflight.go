@@ -45,6 +45,8 @@ func preflight(dir string) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return ErrMissing
+	case errors.Is(err, syscall.ENOTDIR):
+		return ErrNotDirectory
 	case err != nil:
 		return err
 	case !info.IsDir():

@@ -6,13 +6,17 @@ import (
 	"time"
 )
 
-const (
-	tick = time.Second // the watchdog's clock
-)
+// maxTick is the slowest that the watchdog's clock goes.
+const maxTick = time.Second
+
+// tick is the time between two looks of the watchdog.
+func (s *Server) tick() time.Duration {
+	return max(time.Millisecond, min(maxTick, s.opts.Deadline/8))
+}
 
 // watch answers EIO for calls that outlive the deadline, until the mount ends.
 func (s *Server) watch(end <-chan struct{}) {
-	t := time.NewTicker(tick)
+	t := time.NewTicker(s.tick())
 	defer t.Stop()
 	for {
 		select {
@@ -26,7 +30,7 @@ func (s *Server) watch(end <-chan struct{}) {
 
 // inspect looks at every call at tick now.
 func (s *Server) inspect(now int64) {
-	limit := now - int64((s.opts.Deadline+tick-1)/tick)
+	limit := now - int64((s.opts.Deadline+s.tick()-1)/s.tick())
 	s.mu.Lock()
 	inline := slices.Clone(s.inline)
 	s.mu.Unlock()
