@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"sync"
 	"syscall"
 	"time"
@@ -23,6 +24,10 @@ const (
 	readyFD    = 3                // where a background daemon reports to its parent
 	firstCall  = 30 * time.Second // a daemon that nobody calls ends after this
 	lastAnswer = 5 * time.Second  // for the last answers to reach their callers
+
+	// memoryGoal is what the collector holds the heap to, in bytes: caches
+	// and fresh bytes are bounded to about 256 MiB, the rest is its room.
+	memoryGoal = 400 << 20
 )
 
 // daemonCommand is what `pifs mount` starts in the background.
@@ -163,6 +168,7 @@ func (d *daemon) run(ctx context.Context) error {
 	defer stop()
 	served := make(chan error, 1)
 	go func() { served <- d.server.Serve() }()
+	debug.SetMemoryLimit(memoryGoal)
 	d.engine.log.Info("daemon started", "pid", os.Getpid(), "home", d.engine.home.Dir)
 	nobody := time.NewTimer(firstCall)
 	defer nobody.Stop()

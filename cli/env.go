@@ -20,12 +20,16 @@ type Env struct {
 
 // ProcessEnv returns the environment of this process.
 func ProcessEnv() Env {
+	exe, err := os.Executable()
+	if err != nil {
+		exe = "/proc/self/exe" // works too, but ps shows a daemon called exe
+	}
 	return Env{
 		Stdin:  os.Stdin,
 		Stdout: os.Stdout,
 		Stderr: os.Stderr,
 		Getenv: os.Getenv,
-		Exe:    "/proc/self/exe",
+		Exe:    exe,
 		Tty:    term.IsTerminal(int(os.Stderr.Fd())),
 	}
 }
