@@ -124,7 +124,8 @@ func mountMem(t *testing.T, opts Options) *testMount {
 // child prepares a child process. The caller starts it and waits for it.
 func child(ctx context.Context, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, os.Args[0], args...)
-	cmd.Env = append(os.Environ(), childEnv+"="+name)
+	// Under the race detector a process otherwise sleeps for a second at its end.
+	cmd.Env = append(os.Environ(), childEnv+"="+name, "GORACE=atexit_sleep_ms=0")
 	cmd.WaitDelay = time.Second
 	return cmd
 }

@@ -33,8 +33,8 @@ type gate struct {
 }
 
 // newGate makes a gate that opens, at the latest, when the test ends.
-func newGate(t *testing.T, m *testMount) *gate {
-	g := &gate{open: make(chan struct{})}
+func newGate(t *testing.T, m *testMount, deaf bool) *gate {
+	g := &gate{open: make(chan struct{}), deaf: deaf}
 	t.Cleanup(g.release)
 	m.fs.mu.Lock()
 	m.fs.before = g.pass
@@ -120,7 +120,7 @@ func TestWaiting(t *testing.T) {
 	for i := range ops {
 		m.write(t, fmt.Sprint("slow", i), "slow bytes")
 	}
-	g := newGate(t, m)
+	g := newGate(t, m, false)
 	var all []*running
 	for i, op := range ops {
 		all = append(all, start(t, "read", m.Dir(), fmt.Sprint("slow", i), op))
@@ -147,7 +147,7 @@ func TestSignals(t *testing.T) {
 	for i := range 3 {
 		m.write(t, fmt.Sprint("slow", i), "slow bytes")
 	}
-	g := newGate(t, m)
+	g := newGate(t, m, false)
 	waiting := func(n int32) {
 		t.Helper()
 		eventually(t, fmt.Sprint(n, " wait"), func() bool { return g.waiting.Load() == n })
@@ -191,8 +191,7 @@ func TestDeadline(t *testing.T) {
 			m := mountMem(t, Options{Deadline: 300 * time.Millisecond})
 			m.write(t, "slow", "slow bytes")
 			m.write(t, "fast", "fast bytes")
-			g := newGate(t, m)
-			g.deaf = deaf
+			newGate(t, m, deaf)
 			out, err := start(t, "read", m.Dir(), "slow", "fsync").wait()
 			if err != nil || !strings.HasSuffix(out, ": input/output error") {
 				t.Errorf("%v: %s", err, out)
