@@ -59,7 +59,7 @@ func cuts(t *testing.T, c *blockstore.Chunker, r io.Reader, want []byte) (length
 
 func TestChunkerSizes(t *testing.T) {
 	c := newChunker(t, benchScope)
-	_, data := blocktest.Shard(1, 48<<20)
+	_, data := blocktest.Shard(1, 20<<20)
 	for _, size := range []int{
 		0, 1, 100, blockstore.MinChunk - 1, blockstore.MinChunk, blockstore.MinChunk + 1,
 		blockstore.MaxChunk, blockstore.MaxChunk + 1, 2*blockstore.MaxChunk + 1,
@@ -69,8 +69,8 @@ func TestChunkerSizes(t *testing.T) {
 			t.Errorf("%d bytes make %d chunks", size, len(lengths))
 		}
 	}
-	if n := len(cuts(t, c, bytes.NewReader(data), data)); n < 32 || n > 64 {
-		t.Errorf("48 MiB make %d chunks", n)
+	if n := len(cuts(t, c, bytes.NewReader(data), data)); n < 12 || n > 28 {
+		t.Errorf("20 MiB make %d chunks", n)
 	}
 	zeros := make([]byte, 9<<20)
 	lengths := cuts(t, c, bytes.NewReader(zeros), zeros)
@@ -96,35 +96,43 @@ func TestChunkerReaders(t *testing.T) {
 }
 
 // A cut depends only on the bytes since the one before it: starting anew at
-// any cut, with whatever came before, gives the rest of the cuts.
+// any cut, without whatever came before, gives the same next cut.
 func TestChunkerCutsAreLocal(t *testing.T) {
-	_, data := blocktest.Shard(3, 24<<20)
+	_, data := blocktest.Shard(3, 10<<20)
 	c := newChunker(t, benchScope)
-	want := cuts(t, c, bytes.NewReader(data), data)
-	rapid.Check(t, func(r *rapid.T) {
-		first := rapid.IntRange(0, len(want)-1).Draw(r, "cut")
-		off := 0
-		for _, n := range want[:first] {
-			off += n
+	off := 0
+	for _, n := range cuts(t, c, bytes.NewReader(data), data) {
+		c.Reset(bytes.NewReader(data[off:min(len(data), off+blockstore.MaxChunk)]))
+		if chunk, err := c.Next(); err != nil || len(chunk) != n {
+			t.Fatalf("chunk at %d has %d bytes, %v; want %d", off, len(chunk), err, n)
 		}
-		c.Reset(bytes.NewReader(data[off:]))
-		for _, n := range want[first:min(first+2, len(want))] {
-			if chunk, err := c.Next(); err != nil || len(chunk) != n {
-				r.Fatalf("chunk of %d bytes, %v; want %d", len(chunk), err, n)
-			}
+		off += n
+	}
+}
+
+// What follows a cut does not move it either.
+func TestChunkerCutsIgnoreTheRest(t *testing.T) {
+	_, data := blocktest.Shard(7, 6<<20)
+	c := newChunker(t, benchScope)
+	first := cuts(t, c, bytes.NewReader(data), data)[0]
+	rapid.Check(t, func(r *rapid.T) {
+		tail := rapid.SliceOfN(rapid.Byte(), 1, 100).Draw(r, "tail")
+		c.Reset(io.MultiReader(bytes.NewReader(data[:first+1]), bytes.NewReader(tail)))
+		if chunk, err := c.Next(); err != nil || len(chunk) != first {
+			r.Fatalf("chunk of %d bytes, %v; want %d", len(chunk), err, first)
 		}
 	})
 }
 
 // After an insertion or a deletion most chunks are the same as before.
 func TestChunkerResynchronises(t *testing.T) {
-	_, data := blocktest.Shard(4, 32<<20)
+	_, data := blocktest.Shard(4, 10<<20)
 	c := newChunker(t, benchScope)
 	before := ids(t, c, data)
 	edits := map[string][]byte{
-		"insertion": slices.Concat(data[:5<<20], []byte("inserted"), data[5<<20:]),
-		"deletion":  slices.Concat(data[:5<<20], data[5<<20+77:]),
-		"change":    slices.Concat(data[:5<<20], []byte{data[5<<20] ^ 1}, data[5<<20+1:]),
+		"insertion": slices.Concat(data[:3<<20], []byte("inserted"), data[3<<20:]),
+		"deletion":  slices.Concat(data[:3<<20], data[3<<20+77:]),
+		"change":    slices.Concat(data[:3<<20], []byte{data[3<<20] ^ 1}, data[3<<20+1:]),
 	}
 	for name, edited := range edits {
 		after := ids(t, c, edited)
@@ -151,7 +159,7 @@ func ids(t *testing.T, c *blockstore.Chunker, data []byte) map[blockstore.ShardI
 }
 
 func TestChunkerIsKeyed(t *testing.T) {
-	_, data := blocktest.Shard(5, 8<<20)
+	_, data := blocktest.Shard(5, 5<<20)
 	one := cuts(t, newChunker(t, blockstore.Secret{1}), bytes.NewReader(data), data)
 	two := cuts(t, newChunker(t, blockstore.Secret{2}), bytes.NewReader(data), data)
 	if slices.Equal(one, two) {

@@ -90,7 +90,7 @@ func TestPackConformsOnFailingDisk(t *testing.T) {
 				opts := smallPacks(t)
 				opts.FS, opts.NoSync = disk, false
 				opts.Warn = nil // background commits fail too, and say so
-				p := openPack(t, t.TempDir(), opts)
+				p := openPack(t, quickDir(t), opts)
 				disk.Fail(everyThird(fault))
 				t.Cleanup(func() { disk.Fail(nil) })
 				return blocktest.NewRetry(p, 100)

@@ -178,7 +178,7 @@ func TestPackOfManyShardsRebuildsIndex(t *testing.T) {
 	dir := t.TempDir()
 	p := openPack(t, dir, blockstore.PackOptions{NoSync: true})
 	var ids []blockstore.ShardID
-	for i := range 40_000 { // beyond what is held in memory before a commit
+	for i := range 20_000 { // beyond what is held in memory before a commit
 		shard := binary.LittleEndian.AppendUint64(nil, uint64(i))
 		id := blockstore.ShardIDOf(shard)
 		if err := p.Put(t.Context(), id, shard); err != nil {
@@ -193,7 +193,7 @@ func TestPackOfManyShardsRebuildsIndex(t *testing.T) {
 		t.Fatal(err)
 	}
 	p = openPack(t, dir, blockstore.PackOptions{})
-	if u, err := p.Usage(t.Context()); err != nil || u.Shards != 40_000 {
+	if u, err := p.Usage(t.Context()); err != nil || u.Shards != 20_000 {
 		t.Fatalf("usage %+v, %v", u, err)
 	}
 	if lost := missing(t, p, ids[:500]); lost != nil {

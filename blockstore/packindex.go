@@ -55,12 +55,16 @@ type packIndex struct {
 	listed *sql.Stmt
 }
 
-// openIndex opens or creates the index of the store in dir. It fails with
-// ErrCorrupt when the database is damaged, and with ErrFormat when a newer
-// program made it.
-func openIndex(dir string) (*packIndex, error) {
+// openIndex opens or creates the index of the store in dir; noSync leaves out
+// all syncing. It fails with ErrCorrupt when the database is damaged, and with
+// ErrFormat when a newer program made it.
+func openIndex(dir string, noSync bool) (*packIndex, error) {
+	synchronous := "FULL"
+	if noSync {
+		synchronous = "OFF"
+	}
 	uri := url.URL{Scheme: "file", Opaque: (&url.URL{Path: filepath.Join(dir, indexName)}).EscapedPath(),
-		RawQuery: "_journal_mode=WAL&_synchronous=FULL&_busy_timeout=10000&_txlock=immediate&_cache_size=-4096"}
+		RawQuery: "_journal_mode=WAL&_busy_timeout=10000&_txlock=immediate&_cache_size=-4096&_synchronous=" + synchronous}
 	db, err := sql.Open("sqlite3", uri.String())
 	if err != nil {
 		return nil, fmt.Errorf("open index: %w", err)

@@ -53,7 +53,7 @@ func (p *Pack) recoverIndex() error {
 }
 
 func (p *Pack) openIndex() error {
-	x, err := openIndex(p.dir)
+	x, err := openIndex(p.dir, p.opts.NoSync)
 	if err != nil {
 		return err
 	}

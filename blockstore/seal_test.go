@@ -97,10 +97,10 @@ func TestSealIsDeterministic(t *testing.T) {
 		want[name] = ref
 	}
 	var wg sync.WaitGroup
-	for range 4 {
+	for range 2 {
 		wg.Go(func() {
 			var block []byte
-			for range 3 {
+			for range 2 {
 				for name, plain := range inputs {
 					var ref blockstore.Ref
 					var err error
