@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	cli "github.com/urfave/cli/v2"
 
@@ -54,6 +56,11 @@ func mountAction(env Env, c *cli.Context) error {
 	args, settings, err := mountFlags(c)
 	if err != nil {
 		return err
+	}
+	if args.AllowOther {
+		if err := checkAllowOther("/etc/fuse.conf", os.Geteuid()); err != nil {
+			return err
+		}
 	}
 	if _, err := recoverMountPoint(env, args.Dir); err != nil {
 		return err
@@ -113,6 +120,21 @@ func mountFlags(c *cli.Context) (mountArgs, home.Settings, error) {
 	return a, s, errors.Join(
 		oneOf("scope", a.Scope, "", home.ScopeSwarm, home.ScopePrivate),
 		oneOf("fsync", c.String("fsync"), "local", "swarm"))
+}
+
+// checkAllowOther says beforehand what the kernel's helper would refuse with a
+// line in the log only.
+func checkAllowOther(conf string, uid int) error {
+	if uid == 0 {
+		return nil
+	}
+	raw, err := os.ReadFile(conf)
+	for line := range strings.Lines(string(raw)) {
+		if strings.TrimSpace(line) == "user_allow_other" {
+			return nil
+		}
+	}
+	return fail(fs.ErrPermission, "--allow-other: the administrator must put the line user_allow_other into "+conf, err)
 }
 
 // openOrCreate returns the home, making it on first use. Settings that differ

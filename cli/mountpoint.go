@@ -131,7 +131,7 @@ func (e *engine) attach(v *openVolume, a mountArgs, back func(context.Context) e
 	})
 	if err != nil {
 		e.detached(v)
-		return fmt.Errorf("mount %s: %w", a.Dir, err)
+		return fail(errMountPoint, oneLine(err)+"; more stands in "+e.home.Path("log"), err)
 	}
 	go v.changed.run(m.done, m.server.InvalidateInode, e.log)
 	go func() {

@@ -20,7 +20,7 @@ func newMeter(env Env, name string) *meter {
 	if !env.Tty {
 		return &meter{}
 	}
-	return &meter{bars: mpb.New(mpb.WithOutput(env.Stderr), mpb.WithWidth(60)), name: name}
+	return &meter{bars: mpb.New(mpb.WithOutput(env.Stderr), mpb.WithWidth(60), mpb.WithAutoRefresh()), name: name}
 }
 
 // show moves the bar to p; a change of unit starts a new one.
@@ -30,17 +30,21 @@ func (m *meter) show(p control.Progress) {
 	}
 	if m.bar == nil || m.what != p.What {
 		m.end()
-		m.bar, m.what = m.bars.AddBar(p.Total, mpb.PrependDecorators(decor.Name(m.name+" ")), m.counter(p.What)), p.What
+		m.bar, m.what = m.bars.AddBar(p.Total, mpb.PrependDecorators(decor.Name(m.name+" ")), counter(p)), p.What
 	}
 	m.bar.SetTotal(p.Total, false)
 	m.bar.SetCurrent(p.Done)
 }
 
-func (m *meter) counter(what string) mpb.BarOption {
-	if what == "bytes" {
+// counter says in numbers what the bar shows, as far as it is known.
+func counter(p control.Progress) mpb.BarOption {
+	switch {
+	case p.Total == 0:
+		return mpb.AppendDecorators(decor.CurrentNoUnit("%d " + p.What))
+	case p.What == "bytes":
 		return mpb.AppendDecorators(decor.CountersKibiByte("% .1f / % .1f"))
 	}
-	return mpb.AppendDecorators(decor.CountersNoUnit("%d / %d " + what))
+	return mpb.AppendDecorators(decor.CountersNoUnit("%d / %d " + p.What))
 }
 
 func (m *meter) end() {
