@@ -229,3 +229,17 @@ func TestRootsThatLie(t *testing.T) {
 		}
 	}
 }
+
+// Counts that overflow are refused even when their sum comes out right.
+func TestCountsThatOverflow(t *testing.T) {
+	f := newForge(t)
+	f.index.Links[0].Count += 1 << 63
+	f.index.Links[1].Count += 1 << 63
+	plain, err := blockstore.Marshal(&f.index)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Children(plain); !errors.Is(err, blockstore.ErrFormat) {
+		t.Errorf("error %v, want ErrFormat", err)
+	}
+}

@@ -15,7 +15,7 @@ var errStop = errors.New("stop")
 func sample(t *testing.T) (store, *memBlocks, Root, model) {
 	t.Helper()
 	s, blocks := tinyStore()
-	m := styles()[0].corpus().model(2000)
+	m := styles()[0].corpus().model(1000)
 	root := mustBuild(t, s, m)
 	if root.Height < 2 {
 		t.Fatalf("the sample tree is of height %d only", root.Height)
@@ -151,7 +151,7 @@ func TestInputsOutOfBounds(t *testing.T) {
 // Nodes, Children and LeafEntries together see the whole tree, once.
 func TestNodes(t *testing.T) {
 	_, blocks := standardStore()
-	m := styles()[0].corpus().model(20000)
+	m := styles()[0].corpus().model(10000)
 	root, err := Build(t.Context(), blocks, m.sorted())
 	if err != nil {
 		t.Fatal(err)
@@ -182,7 +182,7 @@ func TestNodes(t *testing.T) {
 
 func TestNodesStopsAndSkips(t *testing.T) {
 	_, blocks := standardStore()
-	root, err := Build(t.Context(), blocks, styles()[0].corpus().model(20000).sorted())
+	root, err := Build(t.Context(), blocks, styles()[0].corpus().model(10000).sorted())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,6 +195,29 @@ func TestNodesStopsAndSkips(t *testing.T) {
 		if seen != 1 || result == errStop && err != errStop || result == ErrSkip && err != nil {
 			t.Errorf("%v at the root: %d nodes, error %v", result, seen, err)
 		}
+	}
+}
+
+// A long walk keeps a bounded number of index nodes.
+func TestMemoIsBounded(t *testing.T) {
+	s, _ := tinyStore()
+	root := mustBuild(t, s, styles()[0].corpus().model(10000))
+	w := newWalker(s, root)
+	w.memo = map[blockstore.Ref]*node{}
+	most, entered := 0, 0
+	for !w.done() {
+		if w.height() == 0 {
+			w.leave()
+			continue
+		}
+		if err := w.enter(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		entered++
+		most = max(most, len(w.memo))
+	}
+	if most > memoLimit || entered <= memoLimit {
+		t.Errorf("kept %d of %d index nodes", most, entered)
 	}
 }
 
