@@ -186,7 +186,9 @@ func (b *Blocks) place(ctx context.Context, ref blockstore.Ref, block []byte) er
 	if e.state != pinned {
 		return b.index.set(ctx, e)
 	}
-	b.o.Log.Warn("block waits in the outbox", "address", ref.Address, "placed", placed, "cause", cause)
+	if b.index.totals().pinned == 0 { // once, and not for every block that follows
+		b.o.Log.Warn("blocks wait in the outbox", "placed", placed, "cause", cause)
+	}
 	err := b.outbox.pin(ctx, ref.Address, block, func() error { return b.index.set(ctx, e) })
 	if err != nil {
 		return errors.Join(cause, fmt.Errorf("pin in outbox: %w", err))

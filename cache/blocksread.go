@@ -76,7 +76,8 @@ func (b *Blocks) fetch(ctx context.Context, s *blockstore.Sealer, ref blockstore
 		return nil, err
 	}
 	*buf = block
-	plain, err := s.Open(make([]byte, 0, ref.Size), block, ref)
+	// Open wants room for the whole block behind the plaintext.
+	plain, err := s.Open(make([]byte, 0, int(ref.Size)+sealSlack), block, ref)
 	if err != nil {
 		return nil, err
 	}

@@ -251,6 +251,6 @@ func (w *world) meanwhile(what string, i int) {
 		w.forget(i)
 	case what == "deliver" && w.put[i]:
 		// That it could not be delivered is as good an outcome.
-		_ = w.b.deliver(context.Background(), w.refs[i].Address)
+		_, _ = w.b.deliver(context.Background(), w.refs[i].Address)
 	}
 }

@@ -74,7 +74,7 @@ func TestLastReaderGoneCancelsTheFetch(t *testing.T) {
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Fatalf("got %v", err)
 	}
-	// hold is still closed to the first fetch: a new reader must start its own.
+	// The next reader must not join the fetch that was cancelled.
 	go func() {
 		_, err := b.Get(t.Context(), s, ref)
 		done <- err

@@ -226,77 +226,11 @@ func (x *index) note(addr blockstore.Address) {
 	}
 }
 
-// amend changes the state of a block of the running round to pinned, or to gone
-// in a round that will be aborted. A newer entry that waits for the next round
-// stays, and frees the outbox then.
-func (x *index) amend(addr blockstore.Address, to state) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	was := x.round[addr]
-	e := *was
-	e.state = to
-	if to == pinned {
-		e.unpin = false
-	}
-	if newer, ok := x.pending[addr]; ok {
-		newer.unpin = newer.unpin || to == pinned && newer.state != pinned
-	} else {
-		x.sum.count(was, -1)
-		x.sum.count(&e, +1)
-	}
-	x.round[addr] = &e
-}
-
 // waiting returns how many rows wait for a round.
 func (x *index) waiting() int {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	return len(x.pending)
-}
-
-// begin moves the waiting rows into a round and returns them.
-func (x *index) begin() map[blockstore.Address]*entry {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.round = x.pending
-	x.pending = make(map[blockstore.Address]*entry)
-	return x.round
-}
-
-// abort gives the rows of the round back, to wait for the next one.
-func (x *index) abort() {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	for addr, e := range x.round {
-		if newer, ok := x.pending[addr]; ok {
-			newer.saved = e.saved
-			newer.unpin = newer.state != pinned && (newer.unpin || e.unpin || e.state == pinned)
-			continue
-		}
-		x.pending[addr] = e
-	}
-	x.round = nil
-}
-
-// commit writes the rows of the round to the file and ends it.
-func (x *index) commit(ctx context.Context) error {
-	if err := x.db.write(ctx, x.round); err != nil {
-		x.abort()
-		return err
-	}
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.commits++
-	for addr, e := range x.round {
-		if _, newer := x.pending[addr]; newer || e.state == gone {
-			continue
-		}
-		saved := *e
-		saved.saved, saved.unpin = true, false
-		x.remember(&saved)
-	}
-	x.round = nil
-	return nil
 }
 
 func (x *index) totals() sums {

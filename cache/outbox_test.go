@@ -93,6 +93,29 @@ func TestOwedBlockStaysOwed(t *testing.T) {
 	}
 }
 
+// With a store away for long, a pass must not read and encode every block that
+// waits, only to be refused.
+func TestPassEndsWhenTheStoresRefuse(t *testing.T) {
+	f, s := newFakeBackend(), testSealer()
+	b := openTest(t, t.TempDir(), f, Options{RetryEvery: time.Hour})
+	f.setDown(1)
+	for i := range 3 * giveUpAfter {
+		mustPut(t, b, s, plainOf(i, 100))
+	}
+	before, _ := f.counts()
+	var undelivered *Undelivered
+	if err := b.Drain(t.Context(), nil); !errors.As(err, &undelivered) || undelivered.Owed != 3*giveUpAfter || undelivered.Cause == nil {
+		t.Errorf("drain: %v", err)
+	}
+	if after, _ := f.counts(); after != before+giveUpAfter {
+		t.Errorf("%d blocks were offered", after-before)
+	}
+	f.setDown(0)
+	if err := b.Drain(t.Context(), nil); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestOutboxGivesSpaceBack(t *testing.T) {
 	f, s := newFakeBackend(), testSealer()
 	dir := t.TempDir()

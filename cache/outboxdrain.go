@@ -25,9 +25,15 @@ func (u *Undelivered) Error() string {
 
 func (u *Undelivered) Unwrap() error { return u.Cause }
 
-// Drain offers every waiting block to the stores once and syncs. It returns
-// nil if all stripes are full and durable then, and *Undelivered if some are
-// not. progress, which may be nil, is told how many are left.
+// giveUpAfter is how many blocks in a row the stores may refuse before a pass
+// ends: the same store is away for all of them.
+const giveUpAfter = 32
+
+var errGiveUp = errors.New("stores refuse one block after the other")
+
+// Drain offers the waiting blocks to the stores once and syncs. It returns nil
+// if all stripes are full and durable then, and *Undelivered if some are not.
+// progress, which may be nil, is told how many are left.
 func (b *Blocks) Drain(ctx context.Context, progress func(left int)) error {
 	if progress == nil {
 		progress = func(int) {}
@@ -35,66 +41,91 @@ func (b *Blocks) Drain(ctx context.Context, progress func(left int)) error {
 	if err := b.Sync(ctx); err != nil {
 		return err
 	}
-	var cause error
+	p := pass{blocks: b, progress: progress}
 	for _, s := range []state{pinned, owed} {
-		err := b.index.db.inState(ctx, s, func(page []blockstore.Address) error {
-			for _, addr := range page {
-				err := b.deliver(ctx, addr)
-				if ctx.Err() != nil {
-					return ctx.Err()
-				}
-				if err != nil && cause == nil {
-					cause = err
-				}
-				t := b.index.totals()
-				progress(int(t.pinned + t.owed))
-			}
-			return b.relieve(ctx)
-		})
-		if err != nil {
+		err := b.index.db.inState(ctx, s, func(page []blockstore.Address) error { return p.offer(ctx, page) })
+		if err != nil && !errors.Is(err, errGiveUp) {
 			return fmt.Errorf("drain outbox: %w", err)
 		}
 	}
-	if err := b.Sync(ctx); err != nil {
-		return err
-	}
-	if err := b.tidyOutbox(ctx); err != nil {
+	if err := errors.Join(b.Sync(ctx), b.tidyOutbox(ctx)); err != nil {
 		return err
 	}
 	if t := b.index.totals(); t.pinned+t.owed > 0 {
-		return &Undelivered{Pinned: t.pinned, Owed: t.owed, Cause: cause}
+		return &Undelivered{Pinned: t.pinned, Owed: t.owed, Cause: p.cause}
 	}
 	return nil
 }
 
+// pass is one run over the waiting blocks.
+type pass struct {
+	blocks   *Blocks
+	progress func(left int)
+	cause    error // of the first block that stayed
+	refused  int   // by the stores, in a row
+}
+
+func (p *pass) offer(ctx context.Context, page []blockstore.Address) error {
+	for _, addr := range page {
+		refused, err := p.blocks.deliver(ctx, addr)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		p.count(refused, err)
+		if p.refused >= giveUpAfter {
+			return errGiveUp
+		}
+		t := p.blocks.index.totals()
+		p.progress(int(t.pinned + t.owed))
+	}
+	return p.blocks.relieve(ctx)
+}
+
+// count notes an outcome. A block that cannot be read says nothing about the
+// stores, and must not keep others from being offered.
+func (p *pass) count(refused bool, err error) {
+	if p.cause == nil {
+		p.cause = err
+	}
+	switch {
+	case refused:
+		p.refused++
+	case err == nil:
+		p.refused = 0
+	}
+}
+
 // deliver offers one waiting block to the stores. A block that got no better
-// than it was stays as it is.
-func (b *Blocks) deliver(ctx context.Context, addr blockstore.Address) error {
+// than it was stays as it is: refused.
+func (b *Blocks) deliver(ctx context.Context, addr blockstore.Address) (refused bool, err error) {
 	unlock, err := b.locks.lock(ctx, addr)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer unlock()
 	e, err := b.index.lookup(ctx, addr)
 	if err != nil || e == nil || e.state == full {
-		return err
+		return false, err
 	}
 	buf := b.buffers.get(int(e.desc.Length))
 	defer b.buffers.put(buf)
 	block, err := b.block(ctx, addr, (*buf)[:0])
 	if err != nil {
-		return fmt.Errorf("read waiting block %v: %w", addr, err)
+		return false, fmt.Errorf("read waiting block %v: %w", addr, err)
 	}
 	*buf = block
 	d, placed, cause := b.backend.Put(ctx, addr, block)
 	if err := d.Validate(); err != nil {
-		return errors.Join(cause, err)
+		return false, errors.Join(cause, err)
 	}
 	better := &entry{desc: d, plain: e.plain, state: stateOf(d.Class, placed)}
 	if better.state < e.state {
-		return b.index.set(ctx, better)
+		return false, b.index.set(ctx, better)
 	}
-	return cause
+	if cause == nil {
+		cause = fmt.Errorf("place block %v: %d of %d shards", addr, placed, d.Class.N)
+	}
+	return true, cause
 }
 
 // tidyOutbox gives back the space of blocks that were delivered.
