@@ -13,9 +13,11 @@
 //	shard       one piece; its id is BLAKE3-256 of its bytes
 //	descriptor  a stripe's public record: address, class, length, shard ids
 //	store       holds shards by id; on disk, in memory, or on another machine
+//	pack        a file to which the store on disk appends shards
+//	proof       a leaf of a shard with its path to the shard's id
 //
-// The way down is Chunker → Sealer.Seal → Class.Encode → Store.Put; the way up
-// is Store.Get → Descriptor.Decode → Sealer.Open. Each step up verifies what
+// The way down is Chunker → Sealer.Seal → Coder.Encode → Store.Put; the way up
+// is Store.Get → Coder.Decode → Sealer.Open. Each step up verifies what
 // the step below returned, so that no unchecked byte leaves this package.
 //
 // The exact bytes are in FORMAT.md.

@@ -262,6 +262,25 @@ func wipe(from, to int) func([]byte) []byte {
 	return func(b []byte) []byte { clear(b[from:to]); return b }
 }
 
+// How a repair replaces a damaged shard.
+func TestPackReplacesDamagedShard(t *testing.T) {
+	dir, ids := filled(t)
+	alter(t, packsIn(t, dir)[0], flip(16+8+100))
+	p := openPack(t, dir, packs100K(nil))
+	_, shard := blocktest.Shard(0, 10<<10)
+	if _, err := p.Get(t.Context(), ids[0], nil); !errors.Is(err, blockstore.ErrCorrupt) {
+		t.Fatalf("get: %v; want ErrCorrupt", err)
+	}
+	err := errors.Join(p.Delete(t.Context(), ids[0]), p.Put(t.Context(), ids[0], shard), p.Close())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p = openPack(t, dir, packs100K(nil))
+	if lost := missing(t, p, ids); lost != nil {
+		t.Fatalf("lost %v", lost)
+	}
+}
+
 // A pack that was missing for a while gives its shards back.
 func TestPackMissingAndBack(t *testing.T) {
 	dir, ids := filled(t)

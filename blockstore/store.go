@@ -23,7 +23,8 @@ type Store interface {
 	// Put stores shard under its id, which must be BLAKE3-256 of its bytes
 	// (ErrCorrupt otherwise). Putting what is already held does nothing.
 	// The shard can be read on return but is durable only after Sync. The
-	// store keeps no reference to shard.
+	// store keeps no reference to shard. A damaged shard counts as held: to
+	// replace it, Delete it first.
 	Put(ctx context.Context, id ShardID, shard []byte) error
 
 	// Get appends the shard to dst and returns the extended slice. The bytes
@@ -36,7 +37,10 @@ type Store interface {
 	// Delete forgets id. Deleting what is not held does nothing.
 	Delete(ctx context.Context, id ShardID) error
 
-	// Sync makes every Put and Delete that returned before it durable.
+	// Sync makes every Put and Delete that returned before it durable. After
+	// an error none of them can be relied on: call it again. If it fails with
+	// ErrCorrupt, shards could not be kept: Has no longer reports them, and
+	// they must be put again.
 	Sync(ctx context.Context) error
 }
 
