@@ -202,6 +202,16 @@ func TestFalseDescriptors(t *testing.T) {
 	if n, err := r.Repair(t.Context(), false2); n != 0 || err != nil {
 		t.Errorf("repair of whole shards: %d, %v", n, err)
 	}
+	from, to := r.order(e.Address), r.order(d.Address)
+	for i, id := range e.Shards { // now also where they are looked for first
+		shard, err := r.stores[from[i]].Get(t.Context(), id, nil)
+		if err := errors.Join(err, r.stores[to[i]].Put(t.Context(), id, shard)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, _, err := r.Get(t.Context(), false2, nil); !errors.Is(err, blockstore.ErrCorrupt) {
+		t.Errorf("shards of another block at home: %v", err)
+	}
 	false3 := d
 	false3.Length -= 3
 	if _, _, err := r.Get(t.Context(), false3, nil); err == nil {
