@@ -48,11 +48,11 @@ func (c *corpus) address(i uint32) []byte {
 }
 
 func (c *corpus) bytes(n int) []byte {
-	b := make([]byte, n)
-	for i := range b {
-		b[i] = byte(c.rng.Uint32())
+	b := make([]byte, 0, n+8)
+	for len(b) < n {
+		b = binary.LittleEndian.AppendUint64(b, c.rng.Uint64())
 	}
-	return b
+	return b[:n:n]
 }
 
 func (c *corpus) model(n int) model {
