@@ -123,7 +123,7 @@ func (d *daemon) Call(ctx context.Context, name string, args json.RawMessage, em
 	d.mu.Lock()
 	if d.stopping {
 		d.mu.Unlock()
-		return nil, errStopping
+		return nil, fail(errBusy, "the daemon is ending", control.ErrNotBegun)
 	}
 	d.active++
 	d.mu.Unlock()

@@ -48,7 +48,6 @@ var (
 	errLost       = errors.New("lost")
 	errMountPoint = errors.New("unusable mount point")
 	errStores     = errors.New("stores are away")
-	errStopping   = errors.New("daemon is stopping")
 )
 
 // outcome is one row of the table of exit statuses.
@@ -72,7 +71,7 @@ func outcomes() []outcome {
 		{StatusStores, "too few stores can be reached", "", []error{errStores, swarm.ErrUnreachable}},
 		{StatusMountPoint, "the mount point cannot be used", "", []error{errMountPoint}},
 		{StatusBusy, "in use: mounted already, kept busy by a process, held by another pifs", "",
-			[]error{errBusy, errStopping, home.ErrLocked, syscall.EBUSY}},
+			[]error{errBusy, home.ErrLocked, syscall.EBUSY}},
 		{StatusPermission, "not allowed: a home of somebody else, a wrong passphrase", "",
 			[]error{home.ErrForeign, home.ErrPassphrase, fs.ErrPermission}},
 		{StatusConfig, "contradicts what the home or the volume was created with", "", []error{home.ErrMismatch}},

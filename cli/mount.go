@@ -75,12 +75,14 @@ func mountAction(env Env, c *cli.Context) error {
 	if c.Bool("foreground") {
 		return mountForeground(env, c, h, args)
 	}
-	client, err := ensureDaemon(c.Context, env, h, passphrase(env, c))
-	if err != nil {
+	s := &session{reopen: func(ctx context.Context) (control.Handler, error) {
+		return ensureDaemon(ctx, env, h, passphrase(env, c))
+	}}
+	if s.Handler, err = s.reopen(c.Context); err != nil {
 		return err
 	}
 	var r mountResult
-	if err := control.Do(c.Context, client, callMount, args, &r, nil); err != nil {
+	if err := s.do(c.Context, newMeter(env, ""), callMount, args, &r, nil); err != nil {
 		return err
 	}
 	reportMount(env, r)

@@ -67,8 +67,11 @@ func newDrive(t *testing.T) *drive {
 	}
 	t.Cleanup(func() {
 		d.end()
+		log, _ := os.ReadFile(filepath.Join(d.home, "log")) // none if no daemon ever ran
+		if what := outcry(log); what != "" {
+			t.Errorf("the daemon's log has a %s", what)
+		}
 		if t.Failed() {
-			log, _ := os.ReadFile(filepath.Join(d.home, "log"))
 			t.Logf("log of the daemon:\n%s", log[max(0, len(log)-8<<10):])
 		}
 		if err := os.RemoveAll(base); err != nil {
@@ -76,6 +79,16 @@ func newDrive(t *testing.T) *drive {
 		}
 	})
 	return d
+}
+
+// outcry returns what must never be in a daemon's log, if it is.
+func outcry(log []byte) string {
+	for _, bad := range []string{"DATA RACE", "panic", "fatal error", "level=ERROR"} {
+		if bytes.Contains(log, []byte(bad)) {
+			return bad
+		}
+	}
+	return ""
 }
 
 // mounted returns a drive that is mounted.
@@ -98,10 +111,7 @@ func (d *drive) end() {
 	if d.isMounted() {
 		_ = syscall.Unmount(d.dir, syscall.MNT_DETACH) // reported above
 	}
-	if alive(pid) {
-		d.t.Errorf("daemon %d is still there", pid)
-		_ = syscall.Kill(pid, syscall.SIGKILL)
-	}
+	eventually(d.t, "the daemon has ended", func() bool { return !alive(pid) })
 }
 
 // try runs pifs on the drive's home and returns how it ended.

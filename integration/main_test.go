@@ -33,7 +33,9 @@ func run(m *testing.M) int {
 	os.Setenv("PATH", base+string(os.PathListSeparator)+os.Getenv("PATH"))
 	os.Setenv("TMPDIR", base)
 	os.Setenv("PIFS_HOME", filepath.Join(base, "nobody"))
-	build := exec.Command("go", "build", "-buildvcs=false", "-o", filepath.Join(base, "pifs"), "pifs/cli/pifs")
+	// PIFS_TEST_BUILD may hold flags, such as -race.
+	args := append([]string{"build", "-buildvcs=false"}, strings.Fields(os.Getenv("PIFS_TEST_BUILD"))...)
+	build := exec.Command("go", append(args, "-o", filepath.Join(base, "pifs"), "pifs/cli/pifs")...)
 	build.Stdout, build.Stderr = os.Stderr, os.Stderr
 	if err := build.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "build pifs:", err)

@@ -41,6 +41,10 @@ func setupScript(env *testscript.Env) error {
 			// What this leaves behind fails the whole run.
 			_ = exec.Command("pifs", "umount", "--lazy", d).Run()
 		}
+		log, _ := os.ReadFile(filepath.Join(env.WorkDir, "home", "log")) // none if no daemon ever ran
+		if what := outcry(log); what != "" {
+			env.T().Fatal("the daemon's log has a ", what, ":\n", string(log[max(0, len(log)-8<<10):]))
+		}
 	})
 	return os.Mkdir(d, 0o755)
 }

@@ -41,7 +41,7 @@ func (c *Client) Call(ctx context.Context, name string, args json.RawMessage, em
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, lostCall(ctx, name, err)
+		return nil, lostCall(ctx, name, errors.Join(ErrNotBegun, err))
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {

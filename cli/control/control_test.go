@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -130,5 +131,22 @@ func TestUnreachable(t *testing.T) {
 	}))
 	if err := Do(t.Context(), dial(t, path), "x", nil, nil, nil); err != nil {
 		t.Errorf("after the dead socket was replaced: %v", err)
+	}
+}
+
+func TestNotBegunCrosses(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sock")
+	listen(t, path, handlerFunc(func(_ context.Context, name string, _ json.RawMessage, _ func(Event) error) (json.RawMessage, error) {
+		if name == "late" {
+			return nil, fmt.Errorf("ending: %w", ErrNotBegun)
+		}
+		return nil, errors.New("failed")
+	}))
+	c := dial(t, path)
+	if err := Do(t.Context(), c, "late", nil, nil, nil); !errors.Is(err, ErrNotBegun) {
+		t.Errorf("a call that was refused: %v", err)
+	}
+	if err := Do(t.Context(), c, "other", nil, nil, nil); err == nil || errors.Is(err, ErrNotBegun) {
+		t.Errorf("a call that failed: %v", err)
 	}
 }

@@ -11,6 +11,10 @@ import (
 // in the middle of a call.
 var ErrUnreachable = errors.New("daemon is unreachable")
 
+// ErrNotBegun says that the daemon did not take a call, because it was on its
+// way out: the call can be made again, to the next daemon.
+var ErrNotBegun = errors.New("call was not begun")
+
 // Progress says how far a call has come, in units of What.
 type Progress struct {
 	Done  int64  `json:"done"`
@@ -29,13 +33,17 @@ type Event struct {
 
 // Error is a failure that crossed the socket.
 type Error struct {
-	Status int      `json:"status"` // exit status
-	Line   string   `json:"line"`   // for people
-	Advice string   `json:"advice,omitempty"`
-	Chain  []string `json:"chain,omitempty"` // causes, outermost first
+	Status   int      `json:"status"` // exit status
+	Line     string   `json:"line"`   // for people
+	Advice   string   `json:"advice,omitempty"`
+	Chain    []string `json:"chain,omitempty"`    // causes, outermost first
+	NotBegun bool     `json:"notBegun,omitempty"` // the cause was ErrNotBegun
 }
 
 func (e *Error) Error() string { return e.Line }
+
+// Is makes an Error that was ErrNotBegun on the other side match it here.
+func (e *Error) Is(target error) bool { return target == ErrNotBegun && e.NotBegun }
 
 // Handler runs one call. It sends progress and items to emit, from one
 // goroutine at a time, and returns the result as JSON. When emit returns an

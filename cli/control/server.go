@@ -80,6 +80,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	last := Event{Result: result}
 	if err != nil {
 		last = Event{Error: s.explain(err)}
+		last.Error.NotBegun = errors.Is(err, ErrNotBegun)
 	}
 	_ = emit(last) // a caller that has gone away needs no answer
 }
