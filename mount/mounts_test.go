@@ -250,3 +250,18 @@ func TestInvalidate(t *testing.T) {
 		t.Errorf("what the kernel does not know: %v", err)
 	}
 }
+
+// TestStaleName: a file that appeared where the kernel remembers none is opened
+// by whoever would create it, if its mode lets them.
+func TestStaleName(t *testing.T) {
+	m := mountMem(t, Options{})
+	w := filepath.Join(m.Dir(), "w")
+	if out, err := start(t, "stat", w).wait(); err == nil || !strings.Contains(out, "no such file") {
+		t.Fatalf("%v: %s", err, out)
+	}
+	m.write(t, "w", "longer than what comes")
+	do(t, "write", m.Dir())
+	if out, err := start(t, "read", m.Dir(), "w", "read").wait(); err != nil || out != "w: <nil>" {
+		t.Errorf("%v: %s", err, out)
+	}
+}

@@ -55,16 +55,16 @@ func (s *Server) lookup(c *call, r *fuse.LookupRequest) error {
 	return c.entry(a, err)
 }
 
-// create makes and opens a regular file. Only a name that the kernel believes
-// to be free gets here; O_EXCL or not, that it is taken is for the caller to
-// hear or for the kernel to try again.
+// create makes and opens a regular file. The kernel asks for it when it believes
+// the name to be free. If it errs and a file that exists will do, ESTALE makes
+// it look again, and check whether the caller may open what it finds.
 func (s *Server) create(c *call, r *fuse.CreateRequest) error {
 	if err := checkName(r.Name); err != nil {
 		return err
 	}
 	a, err := s.fs.Create(c.ctx, c.node(), r.Name, unixMode(r.Mode), c.cred())
 	if errors.Is(err, syscall.EEXIST) && r.Flags&fuse.OpenExclusive == 0 {
-		a, err = s.fs.Lookup(c.ctx, c.node(), r.Name)
+		return syscall.ESTALE
 	}
 	if err != nil {
 		return err

@@ -15,6 +15,7 @@ func (r *report) plot(path string) error {
 	p := plot.New()
 	p.Title.Text = "Speed, null file system = 1"
 	p.Y.Label.Text = "times as fast"
+	p.Title.Padding = vg.Points(8)
 	p.Y.Min = 0
 	p.Legend.Top = true
 	width := vg.Points(14)
@@ -48,5 +49,6 @@ func (r *report) plot(path string) error {
 		names[i] = w.name
 	}
 	p.NominalX(names...)
+	p.X.Min, p.X.Max = -0.6, float64(len(names))-0.4
 	return p.Save(vg.Length(len(names)+2)*2*vg.Centimeter, 10*vg.Centimeter, path)
 }
