@@ -95,8 +95,8 @@ func (v *Volume) make(parent Ino, name string, rec record, cred Cred) (Attr, err
 	}
 	v.lock()
 	defer v.mu.Unlock()
-	if err := v.throttle(); err != nil {
-		return Attr{}, err
+	if v.pace(); v.failure != nil {
+		return Attr{}, v.failure
 	}
 	dir, d, err := v.vacant(parent, name)
 	if err != nil {
@@ -207,9 +207,7 @@ func (v *Volume) remove(parent Ino, name string, wantDir bool) error {
 	}
 	v.lock()
 	defer v.mu.Unlock()
-	if v.crowded() {
-		v.kickKeeper()
-	}
+	v.pace()
 	dir, d, in, err := v.entry(parent, name)
 	if err != nil {
 		return err

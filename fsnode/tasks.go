@@ -118,20 +118,16 @@ func (v *Volume) flushResting() {
 	}
 }
 
-// throttle makes whoever creates many names wait until saves catch up. v.mu is
+// pace makes whoever changes many names wait until saves catch up. v.mu is
 // held.
-func (v *Volume) throttle() error {
-	if v.failure != nil {
-		return v.failure
-	}
+func (v *Volume) pace() {
 	if !v.crowded() {
-		return nil
+		return
 	}
 	v.kickKeeper()
-	for v.pinned.Len() >= 4*maxPending && v.failure == nil && !v.stopping {
+	for v.pinned.Len() >= 2*maxPending && v.failure == nil && !v.stopping {
 		v.wake.Wait()
 	}
-	return v.failure
 }
 
 // kickKeeper makes the keeper look at once.

@@ -27,11 +27,12 @@ type Local struct {
 }
 
 var (
-	_ blockstore.Store  = (*Local)(nil)
-	_ blockstore.Lister = (*Local)(nil)
-	_ blockstore.Sizer  = (*Local)(nil)
-	_ Prober            = (*Local)(nil)
-	_ Reopener          = (*Local)(nil)
+	_ blockstore.Store       = (*Local)(nil)
+	_ blockstore.Lister      = (*Local)(nil)
+	_ blockstore.PiecePutter = (*Local)(nil)
+	_ blockstore.Sizer       = (*Local)(nil)
+	_ Prober                 = (*Local)(nil)
+	_ Reopener               = (*Local)(nil)
 )
 
 // CreateLocal makes a store with a new identity in dir. A folder that has an
@@ -104,6 +105,16 @@ func (l *Local) Put(ctx context.Context, id blockstore.ShardID, shard []byte) er
 	}
 	defer done()
 	return pack.Put(ctx, id, shard)
+}
+
+// PutPiece stores a shard whose id is known to be right.
+func (l *Local) PutPiece(ctx context.Context, p blockstore.Piece) error {
+	pack, done, err := l.use()
+	if err != nil {
+		return err
+	}
+	defer done()
+	return pack.PutPiece(ctx, p)
 }
 
 // Get appends a shard to dst; see blockstore.Store.

@@ -88,6 +88,17 @@ func (m *member) put(ctx context.Context, id blockstore.ShardID, shard []byte) e
 	return nil
 }
 
+// putPiece is put for a shard whose id the coder has just computed.
+func (m *member) putPiece(ctx context.Context, p blockstore.Piece) error {
+	if err := m.writable(); err != nil {
+		return fmt.Errorf("store %s: %w", m.Name, err)
+	}
+	if err := blockstore.PutPiece(ctx, m.Store, p); err != nil {
+		return fmt.Errorf("store %s: %w", m.Name, err)
+	}
+	return nil
+}
+
 // get appends a shard to dst. A member that is out of use for writing is
 // still asked, since the shard is checked.
 func (m *member) get(ctx context.Context, id blockstore.ShardID, dst []byte) ([]byte, error) {

@@ -27,7 +27,7 @@ func (s *Swarm) Put(ctx context.Context, addr blockstore.Address, block []byte) 
 	n := int(d.Class.N)
 	errs := make([]error, n)
 	s.each(n, d.ShardSize(), func(i int) {
-		errs[i] = s.members[order[i]].put(ctx, d.Shards[i], shards.Pieces[i])
+		errs[i] = s.members[order[i]].putPiece(ctx, shards.Piece(i))
 	})
 	holders, cause := s.putSpares(ctx, d, shards, order, errs)
 	s.note(holders, len(holders), d.Class.Quorum())
@@ -50,7 +50,7 @@ func (s *Swarm) putSpares(ctx context.Context, d blockstore.Descriptor, shards *
 				cause = err
 			}
 			home, spares = spares[0], spares[1:]
-			err = s.members[home].put(ctx, d.Shards[i], shards.Pieces[i])
+			err = s.members[home].putPiece(ctx, shards.Piece(i))
 		}
 		if err == nil {
 			holders = append(holders, home)
