@@ -32,8 +32,8 @@ fuzz:
 demo: deps build
 	$(GO) run ./integration/demo -pifs bin/pifs
 
-bench: deps build
-	$(GO) run ./integration/bench -pifs bin/pifs
+bench: deps
+	$(GO) run ./integration/bench
 
 clean:
 	rm -rf bin
