@@ -88,10 +88,10 @@ func (c *checker) head(ctx context.Context, h *HeadInfo, newest bool) error {
 	if !newest {
 		where = fmt.Sprintf("/%s/snapshots/%d", viewsName, h.Seq)
 	}
-	if err := c.tree(ctx, node{kind: dirNode, ref: h.tree.Root.Dir.Ref}, where); err != nil {
+	if err := c.tree(ctx, node{kind: dirNode, ref: get(h.tree.Root.Dir).Ref}, where); err != nil {
 		return err
 	}
-	if err := c.tree(ctx, node{kind: sideNode, ref: h.tree.Side.Dir.Ref}, where+" (companion)"); err != nil {
+	if err := c.tree(ctx, node{kind: sideNode, ref: get(h.tree.Side.Dir).Ref}, where+" (companion)"); err != nil {
 		return err
 	}
 	for _, l := range h.owed.Levels {
@@ -268,7 +268,7 @@ func (c *checker) manifestComplete(ctx context.Context, h *HeadInfo) error {
 // compare walks the trees of h and takes what it meets from owed.
 func (c *checker) compare(ctx context.Context, h *HeadInfo, owed map[blockstore.Address]bool) error {
 	met := map[blockstore.Address]bool{}
-	todo := []node{{kind: dirNode, ref: h.tree.Root.Dir.Ref}, {kind: sideNode, ref: h.tree.Side.Dir.Ref}}
+	todo := []node{{kind: dirNode, ref: get(h.tree.Root.Dir).Ref}, {kind: sideNode, ref: get(h.tree.Side.Dir).Ref}}
 	for len(todo) > 0 {
 		n := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]

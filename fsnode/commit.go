@@ -154,7 +154,7 @@ func (v *Volume) buildTrees(ctx context.Context, c *cut) (*headTree, error) {
 		}
 	}
 	t := &headTree{Version: headTreeV1, Root: entryOf(&root.rec), Side: sideOf(RootIno, &root.rec), Count: c.count}
-	t.Root.Dir = root.rec.Dir
+	t.Root.Dir = set(get(root.rec.Trees).Dir)
 	return t, nil
 }
 
@@ -165,8 +165,9 @@ const batchBytes = 16 << 20
 // buildDir makes the trees of one directory; their roots go into its record,
 // which the directory's name in its parent refers to.
 func (v *Volume) buildDir(ctx context.Context, c *cut, d *dirCut) error {
-	if d.all {
-		d.rec.Dir, d.rec.Side = mst.Root{}, mst.Root{}
+	var t trees
+	if !d.all {
+		t = get(d.rec.Trees)
 	}
 	names := slices.Sorted(maps.Keys(d.names))
 	var dirs, sides []mst.Change
@@ -182,14 +183,15 @@ func (v *Volume) buildDir(ctx context.Context, c *cut, d *dirCut) error {
 			continue
 		}
 		b := treeBlocks{v}
-		if d.rec.Dir, err = mst.Update(ctx, b, d.rec.Dir, dirs); err == nil {
-			d.rec.Side, err = mst.Update(ctx, b, d.rec.Side, sides)
+		if t.Dir, err = mst.Update(ctx, b, t.Dir, dirs); err == nil {
+			t.Side, err = mst.Update(ctx, b, t.Side, sides)
 		}
 		if err != nil {
 			return err
 		}
 		dirs, sides, size = dirs[:0], sides[:0], 0
 	}
+	d.rec.Trees = set(t)
 	return nil
 }
 
@@ -212,12 +214,12 @@ func (n *nameCut) entries() (entry, side) {
 	e, s := entryOf(n.rec), sideOf(n.ino, n.rec)
 	switch {
 	case n.file != nil:
-		e.File = n.file.root
+		e.File = set(n.file.root)
 		if len(n.file.text) > 0 {
 			e.Inline = n.file.text
 		}
 	case n.rec.isDir():
-		e.Dir = n.rec.Dir
+		e.Dir = set(get(n.rec.Trees).Dir)
 	default:
 		e.File = n.rec.File
 	}
@@ -233,7 +235,7 @@ func (v *Volume) nextManifest(ctx context.Context, t *headTree) (manifestState, 
 		kind  nodeKind
 		root  mst.Root
 		delta int64
-	}{{dirNode, t.Root.Dir, +1}, {sideNode, t.Side.Dir, +1}, {dirNode, m.Dir, -1}, {sideNode, m.Side, -1}} {
+	}{{dirNode, get(t.Root.Dir), +1}, {sideNode, get(t.Side.Dir), +1}, {dirNode, m.Dir, -1}, {sideNode, m.Side, -1}} {
 		if err := rc.add(ctx, step.kind, step.root, step.delta); err != nil {
 			return m, nil, err
 		}
@@ -243,7 +245,7 @@ func (v *Volume) nextManifest(ctx context.Context, t *headTree) (manifestState, 
 		return m, nil, err
 	}
 	next, err := v.updateManifest(ctx, m, changes)
-	next.Dir, next.Side = t.Root.Dir, t.Side.Dir
+	next.Dir, next.Side = get(t.Root.Dir), get(t.Side.Dir)
 	return next, rc, err
 }
 
@@ -255,7 +257,7 @@ func (v *Volume) appendHead(ctx context.Context, c *cut, t *headTree, m manifest
 			return HeadInfo{}, err
 		}
 	}
-	h := HeadEntry{Time: time.Now().UnixNano(), Root: rootAddress(t.Root.Dir)}
+	h := HeadEntry{Time: time.Now().UnixNano(), Root: rootAddress(get(t.Root.Dir))}
 	var err error
 	if h.Manifest, err = blockstore.Marshal(&mr); err != nil {
 		return HeadInfo{}, err
@@ -293,7 +295,7 @@ func (v *Volume) installCut(c *cut, m manifestState, counts *refCount) {
 			if err != nil {
 				continue
 			}
-			in.rec.Dir, in.rec.Side = d.rec.Dir, d.rec.Side
+			in.rec.Trees = d.rec.Trees
 			v.change(in)
 		}
 		if v.touched[ino] == nil {
@@ -307,7 +309,7 @@ func (v *Volume) installCut(c *cut, m manifestState, counts *refCount) {
 		if fc.in.dead || fc.root == (FileRoot{}) || fc.in.content.version != fc.f.version {
 			continue
 		}
-		fc.in.rec.File = fc.root
+		fc.in.rec.File = set(fc.root)
 		v.change(fc.in)
 	}
 	for a, n := range counts.count {

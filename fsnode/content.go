@@ -209,7 +209,7 @@ func (v *Volume) outOfLine(in *inode) (*content, error) {
 func (in *inode) bytesChanged() {
 	in.content.version++
 	in.content.freshEdit = true
-	in.rec.File = FileRoot{}
+	in.rec.File = nil
 }
 
 // freshChanged keeps the set of files with fresh bytes and marks the file for

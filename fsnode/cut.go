@@ -213,7 +213,7 @@ func (v *Volume) resolve(ctx context.Context, c *cut, dir Ino, name string, n *n
 	if n.rec == nil {
 		return fmt.Errorf("inode %d is missing: %w", n.ino, blockstore.ErrCorrupt)
 	}
-	if n.rec.isFile() && !n.rec.Inlined && n.rec.File == (FileRoot{}) {
+	if n.rec.isFile() && !n.rec.Inlined && n.rec.File == nil {
 		n.file, err = v.resolveFile(ctx, c, n)
 	}
 	return err
@@ -266,7 +266,7 @@ func (v *Volume) cutFile(c *cut, in *inode) (*fileCut, error) {
 	if fc := c.files[in.ino]; fc != nil {
 		return fc, nil
 	}
-	if in.rec.File != (FileRoot{}) {
+	if in.rec.File != nil {
 		return nil, nil
 	}
 	content, err := v.contentOf(in)

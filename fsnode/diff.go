@@ -19,7 +19,7 @@ type Change struct {
 // Diff calls fn for every path that differs between two heads, in the order of
 // paths. Equal subtrees are skipped by their roots.
 func (v *Volume) Diff(ctx context.Context, a, b HeadInfo, fn func(Change) error) error {
-	return v.diffDirs(ctx, "", a.tree.Root.Dir, b.tree.Root.Dir, fn)
+	return v.diffDirs(ctx, "", get(a.tree.Root.Dir), get(b.tree.Root.Dir), fn)
 }
 
 func (v *Volume) diffDirs(ctx context.Context, dir string, a, b mst.Root, fn func(Change) error) error {
@@ -54,7 +54,7 @@ func (v *Volume) diffEntry(ctx context.Context, name string, va, vb []byte, fn f
 	if err != nil || !ea.isDir() && !eb.isDir() {
 		return err
 	}
-	if err := v.diffDirs(ctx, name, ea.Dir, eb.Dir, fn); err != nil {
+	if err := v.diffDirs(ctx, name, get(ea.Dir), get(eb.Dir), fn); err != nil {
 		return fmt.Errorf("compare %s: %w", name, err)
 	}
 	return nil
@@ -66,10 +66,10 @@ func differs(a, b entry) string {
 	switch {
 	case a.Mode&modeType != b.Mode&modeType:
 		return "type"
-	case !a.isDir() && (a.File != b.File || a.Size != b.Size || a.Target != b.Target || string(a.Inline) != string(b.Inline)):
+	case !a.isDir() && (get(a.File) != get(b.File) || a.Size != b.Size || a.Target != b.Target || string(a.Inline) != string(b.Inline)):
 		return "content"
 	}
-	a.Dir, b.Dir = mst.Root{}, mst.Root{}
+	a.Dir, b.Dir = nil, nil
 	if !reflect.DeepEqual(a, b) {
 		return "attributes"
 	}

@@ -21,9 +21,9 @@ type entry struct {
 	Rdev     uint32
 	Target   string
 	Xattrs   []Xattr
-	Inline   []byte // of a file up to InlineMax bytes
-	File     FileRoot
-	Dir      mst.Root
+	Inline   []byte    // of a file up to InlineMax bytes
+	File     *FileRoot // nil: inlined, or not a file
+	Dir      *mst.Root // nil: empty, or not a directory
 }
 
 // side is the value of a directory's companion tree under a name: what is
@@ -32,7 +32,7 @@ type side struct {
 	_struct      bool `codec:",toarray"` //lint:ignore U1000 read by the codec through reflection
 	Ino          Ino
 	Ctime, Atime Time
-	Dir          mst.Root // the companion tree of a directory
+	Dir          *mst.Root // the companion tree of a directory; nil: empty, or not one
 }
 
 // headTree is what a head says to whoever may read the volume.
@@ -61,7 +61,7 @@ func entryOf(r *record) entry {
 }
 
 func sideOf(ino Ino, r *record) side {
-	return side{Ino: ino, Ctime: r.Ctime, Atime: r.Atime, Dir: r.Side}
+	return side{Ino: ino, Ctime: r.Ctime, Atime: r.Atime, Dir: set(get(r.Trees).Side)}
 }
 
 func (e *entry) isDir() bool  { return e.Mode&modeType == modeDir }
@@ -74,6 +74,7 @@ func decodeEntry(b []byte) (entry, error) {
 		return e, fmt.Errorf("decode directory entry: %w", err)
 	}
 	if len(e.Inline) > InlineMax || e.Size > maxFile || len(e.Target) > maxTarget || e.Mtime.Nsec >= 1e9 ||
+		e.File != nil && *e.File == (FileRoot{}) || e.Dir != nil && *e.Dir == (mst.Root{}) ||
 		len(e.Inline) > 0 && uint64(len(e.Inline)) != e.Size || e.isFile() && e.Size <= InlineMax && uint64(len(e.Inline)) != e.Size {
 		return e, fmt.Errorf("decode directory entry: out of bounds: %w", blockstore.ErrFormat)
 	}
@@ -85,7 +86,7 @@ func decodeSide(b []byte) (side, error) {
 	if err := blockstore.Unmarshal(b, &s); err != nil {
 		return s, fmt.Errorf("decode companion entry: %w", err)
 	}
-	if s.Ino == 0 || s.Ino >= VirtualIno {
+	if s.Ino == 0 || s.Ino >= VirtualIno || s.Dir != nil && *s.Dir == (mst.Root{}) {
 		return s, fmt.Errorf("decode companion entry: inode %d: %w", s.Ino, blockstore.ErrFormat)
 	}
 	return s, nil

@@ -29,7 +29,7 @@ func (v *Volume) headInfo(h HeadEntry) (HeadInfo, error) {
 	if i.tree.Version != headTreeV1 {
 		return i, fmt.Errorf("head %d: version %d: %w", h.Seq, i.tree.Version, blockstore.ErrFormat)
 	}
-	if rootAddress(i.tree.Root.Dir) != h.Root {
+	if rootAddress(get(i.tree.Root.Dir)) != h.Root {
 		return i, fmt.Errorf("head %d: root does not match its tree: %w", h.Seq, blockstore.ErrCorrupt)
 	}
 	if err := blockstore.Unmarshal(h.Manifest, &i.owed); err != nil {

@@ -115,13 +115,13 @@ func fileChild(f FileRoot) node {
 func leafChild(kind nodeKind, value []byte) (node, error) {
 	if kind == sideNode {
 		s, err := decodeSide(value)
-		return node{kind: sideNode, ref: s.Dir.Ref}, err
+		return node{kind: sideNode, ref: get(s.Dir).Ref}, err
 	}
 	e, err := decodeEntry(value)
 	if e.isDir() {
-		return node{kind: dirNode, ref: e.Dir.Ref}, err
+		return node{kind: dirNode, ref: get(e.Dir).Ref}, err
 	}
-	return fileChild(e.File), err
+	return fileChild(get(e.File)), err
 }
 
 // refCount follows which blocks the trees of a head refer to, by counting the

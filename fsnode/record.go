@@ -31,6 +31,30 @@ type Xattr struct {
 	Value   []byte
 }
 
+// trees are the Merkle trees of a directory.
+type trees struct {
+	_struct bool     `codec:",toarray"` //lint:ignore U1000 read by the codec through reflection
+	Dir     mst.Root // names and what they stand for
+	Side    mst.Root // the companion
+}
+
+// set returns v, or nil if it is the zero value: what is absent takes one byte.
+func set[T comparable](v T) *T {
+	var zero T
+	if v == zero {
+		return nil
+	}
+	return &v
+}
+
+// get returns what p points to, or the zero value.
+func get[T any](p *T) (v T) {
+	if p != nil {
+		v = *p
+	}
+	return v
+}
+
 // link is one name of an inode.
 type link struct {
 	_struct bool `codec:",toarray"` //lint:ignore U1000 read by the codec through reflection
@@ -52,10 +76,9 @@ type record struct {
 	Links               []link  // every name it has; replaced, never changed
 	Inlined             bool    // the content is Inline, else extents
 	Inline              []byte
-	BaseSize            uint64 // the extents are canonical for a file of this size
-	File                FileRoot
-	Dir                 mst.Root // the directory's tree at the last commit
-	Side                mst.Root // its companion tree at the last commit
+	BaseSize            uint64    // the extents are canonical for a file of this size
+	File                *FileRoot // nil: to be made; replaced, never changed
+	Trees               *trees    // of a directory at the last commit; nil: none; replaced, never changed
 }
 
 func (r *record) isDir() bool  { return r.Mode&syscall.S_IFMT == syscall.S_IFDIR }

@@ -22,7 +22,7 @@ func (v *Volume) reload(ctx context.Context, h HeadEntry) error {
 	if err := r.add(&info.tree.Root, &info.tree.Side, 0, ""); err != nil {
 		return err
 	}
-	if err := r.dir(ctx, RootIno, info.tree.Root.Dir, info.tree.Side.Dir); err != nil {
+	if err := r.dir(ctx, RootIno, get(info.tree.Root.Dir), get(info.tree.Side.Dir)); err != nil {
 		return fmt.Errorf("load head %d: %w", h.Seq, err)
 	}
 	return r.finish(ctx, &info)
@@ -78,7 +78,7 @@ func (r reloader) dir(ctx context.Context, ino Ino, tree, companion mst.Root) er
 			r.v.nextIno++
 		}
 		if e.isDir() {
-			dirs = append(dirs, below{s.Ino, e.Dir, s.Dir})
+			dirs = append(dirs, below{s.Ino, get(e.Dir), get(s.Dir)})
 		}
 		return r.entry(ctx, &e, &s, ino, string(key))
 	})
@@ -113,7 +113,7 @@ func (r reloader) entry(ctx context.Context, e *entry, s *side, parent Ino, name
 	if !e.isFile() || e.Size <= InlineMax {
 		return nil
 	}
-	exts, err := readFile(ctx, treeBlocks{v}, e.File, int64(e.Size))
+	exts, err := readFile(ctx, treeBlocks{v}, get(e.File), int64(e.Size))
 	if err != nil {
 		return fmt.Errorf("load %s: %w", name, err)
 	}
@@ -136,7 +136,7 @@ func (r reloader) add(e *entry, s *side, parent Ino, name string) error {
 	in := &inode{ino: s.Ino}
 	in.rec = record{
 		Mode: e.Mode, Nlink: 1, UID: e.UID, GID: e.GID, Rdev: e.Rdev, Size: e.Size, Atime: s.Atime, Mtime: e.Mtime,
-		Ctime: s.Ctime, Target: e.Target, Xattrs: e.Xattrs, File: e.File, Dir: e.Dir, Side: s.Dir,
+		Ctime: s.Ctime, Target: e.Target, Xattrs: e.Xattrs, File: e.File, Trees: set(trees{Dir: get(e.Dir), Side: get(s.Dir)}),
 	}
 	switch {
 	case e.isDir():

@@ -49,7 +49,7 @@ func (v *Volume) entryAt(ctx context.Context, h *HeadInfo, p string) (entry, err
 		if !e.isDir() {
 			return e, syscall.ENOTDIR
 		}
-		raw, ok, err := mst.Get(ctx, treeBlocks{v}, e.Dir, []byte(name))
+		raw, ok, err := mst.Get(ctx, treeBlocks{v}, get(e.Dir), []byte(name))
 		if err != nil {
 			return e, err
 		}
@@ -123,7 +123,7 @@ func (r *restorer) prepare(ctx context.Context, parent Ino, name string, e *entr
 	keep := err == nil && have.Mode&modeType == e.Mode&modeType && (e.isDir() || e.isFile() && have.Nlink == 1)
 	if keep {
 		now := entryOf(&have)
-		now.File, now.Dir = have.File, mst.Root{}
+		now.File, now.Dir = have.File, nil
 		return in.ino, e.isFile() && len(differs(now, *e)) == 0, nil
 	}
 	if err == nil {
@@ -183,7 +183,7 @@ func (r *restorer) fill(ctx context.Context, ino Ino, e *entry) error {
 		return err
 	}
 	wanted := map[string]bool{}
-	err = mst.Range(ctx, treeBlocks{r.v}, e.Dir, nil, func(key, value []byte) error {
+	err = mst.Range(ctx, treeBlocks{r.v}, get(e.Dir), nil, func(key, value []byte) error {
 		child, err := decodeEntry(value)
 		if err != nil {
 			return err
@@ -208,7 +208,7 @@ func (r *restorer) fill(ctx context.Context, ino Ino, e *entry) error {
 
 // content gives file ino the blocks of e.
 func (r *restorer) content(ctx context.Context, ino Ino, e *entry) error {
-	exts, err := readFile(ctx, treeBlocks{r.v}, e.File, int64(e.Size))
+	exts, err := readFile(ctx, treeBlocks{r.v}, get(e.File), int64(e.Size))
 	if err != nil {
 		return err
 	}

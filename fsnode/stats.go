@@ -136,7 +136,7 @@ func (v *Volume) rootOf(ctx context.Context, ino Ino) (blockstore.Address, error
 		if err != nil {
 			return blockstore.Address{}, err
 		}
-		return v.rootOfEntry(n.e.isDir(), n.e.isFile(), &record{Dir: n.e.Dir, File: n.e.File, Inline: n.e.Inline, Inlined: n.e.Size <= InlineMax})
+		return v.rootOfEntry(n.e.isDir(), n.e.isFile(), &record{Trees: set(trees{Dir: get(n.e.Dir)}), File: n.e.File, Inline: n.e.Inline, Inlined: n.e.Size <= InlineMax})
 	}
 	for range 3 {
 		v.lock()
@@ -147,7 +147,7 @@ func (v *Volume) rootOf(ctx context.Context, ino Ino) (blockstore.Address, error
 		}
 		rec, clean := in.rec, v.changed.IsZero()
 		v.mu.Unlock()
-		if clean || rec.isFile() && (rec.Inlined || rec.File != (FileRoot{})) || v.o.ReadOnly {
+		if clean || rec.isFile() && (rec.Inlined || rec.File != nil) || v.o.ReadOnly {
 			return v.rootOfEntry(rec.isDir(), rec.isFile(), &rec)
 		}
 		if _, err := v.Commit(ctx, "", nil); err != nil {
@@ -172,14 +172,14 @@ func (v *Volume) rootOf(ctx context.Context, ino Ino) (blockstore.Address, error
 func (v *Volume) rootOfEntry(dir, file bool, r *record) (blockstore.Address, error) {
 	switch {
 	case dir:
-		return rootAddress(r.Dir), nil
+		return rootAddress(get(r.Trees).Dir), nil
 	case file && r.Inlined && len(r.Inline) == 0:
 		return blockstore.AddressOf(nil), nil
 	case file && r.Inlined:
 		_, ref, err := v.sealer.Seal(nil, r.Inline)
 		return ref.Address, err
 	case file:
-		return r.File.Ref.Address, nil
+		return get(r.File).Ref.Address, nil
 	}
 	return blockstore.Address{}, syscall.ENODATA
 }

@@ -128,7 +128,7 @@ func (w *views) child(ctx context.Context, parent Ino, name string) (entry, erro
 	if !n.e.isDir() {
 		return entry{}, syscall.ENOTDIR
 	}
-	raw, ok, err := mst.Get(ctx, treeBlocks{w.v}, n.e.Dir, []byte(name))
+	raw, ok, err := mst.Get(ctx, treeBlocks{w.v}, get(n.e.Dir), []byte(name))
 	if err != nil {
 		return entry{}, err
 	}
@@ -228,7 +228,7 @@ func (n *view) extents(ctx context.Context, v *Volume) ([]extent, error) {
 	if n.loaded {
 		return n.exts, nil
 	}
-	exts, err := readFile(ctx, treeBlocks{v}, n.e.File, int64(n.e.Size))
+	exts, err := readFile(ctx, treeBlocks{v}, get(n.e.File), int64(n.e.Size))
 	if err == nil {
 		n.exts, n.loaded = exts, true
 	}
@@ -266,7 +266,7 @@ func (n *view) list(ctx context.Context, v *Volume, cookie uint64, fn func(DirEn
 		next, from = cookie, []byte(name)
 	}
 	n.mu.Unlock()
-	err := mst.Range(ctx, treeBlocks{v}, n.e.Dir, from, func(key, value []byte) error {
+	err := mst.Range(ctx, treeBlocks{v}, get(n.e.Dir), from, func(key, value []byte) error {
 		c := next
 		next++
 		if c <= cookie {
