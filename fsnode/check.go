@@ -94,9 +94,11 @@ func (c *checker) head(ctx context.Context, h *HeadInfo, newest bool) error {
 	if err := c.tree(ctx, node{kind: sideNode, ref: get(h.tree.Side.Dir).Ref}, where+" (companion)"); err != nil {
 		return err
 	}
-	for _, l := range h.owed.Levels {
-		if err := c.manifestNodes(ctx, l.Ref, where+" (manifest)"); err != nil {
-			return err
+	for _, s := range h.owed.Segments {
+		for _, l := range s.Levels {
+			if err := c.manifestNodes(ctx, l.Ref, where+" (manifest)"); err != nil {
+				return err
+			}
 		}
 	}
 	if newest {
@@ -242,27 +244,37 @@ func (c *checker) manifestNodes(ctx context.Context, ref blockstore.Ref, where s
 // that its trees need, each with the right descriptor, and no others.
 func (c *checker) manifestComplete(ctx context.Context, h *HeadInfo) error {
 	owed := map[blockstore.Address]bool{}
-	err := mst.Range(ctx, treeBlocks{c.v}, h.owed.Levels[0], nil, func(key, value []byte) error {
-		var d blockstore.Descriptor
-		if err := blockstore.Unmarshal(value, &d); err != nil {
-			return err
-		}
-		if err := d.Validate(); err != nil {
-			return err
-		}
-		if string(key) != string(d.Address[:]) {
-			return fmt.Errorf("descriptor of %s under another address: %w", d.Address, blockstore.ErrCorrupt)
-		}
-		owed[d.Address] = true
-		return nil
-	})
-	if err != nil {
-		if ctx.Err() == nil {
+	for _, seg := range h.owed.Segments {
+		err := mst.Range(ctx, treeBlocks{c.v}, seg.Levels[0], nil, func(key, value []byte) error {
+			return owe(owed, key, value)
+		})
+		if err != nil && ctx.Err() == nil {
 			c.problem(Problem{Path: "/ (manifest)", What: err.Error(), Lost: true})
+			return nil
 		}
-		return ctx.Err()
 	}
 	return c.compare(ctx, h, owed)
+}
+
+// owe takes an entry of a manifest segment into the set of what is owed.
+func owe(owed map[blockstore.Address]bool, key, value []byte) error {
+	if len(key) != len(blockstore.Address{}) {
+		return fmt.Errorf("manifest key of %d bytes: %w", len(key), blockstore.ErrFormat)
+	}
+	addr := blockstore.Address(key)
+	if len(value) == 0 {
+		delete(owed, addr)
+		return nil
+	}
+	d, err := blockstore.UnmarshalDescriptor(value)
+	if err != nil {
+		return err
+	}
+	if d.Address != addr {
+		return fmt.Errorf("descriptor of %s under another address: %w", d.Address, blockstore.ErrCorrupt)
+	}
+	owed[addr] = true
+	return nil
 }
 
 // compare walks the trees of h and takes what it meets from owed.

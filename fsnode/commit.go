@@ -244,19 +244,13 @@ func (v *Volume) nextManifest(ctx context.Context, t *headTree) (manifestState, 
 	if err != nil {
 		return m, nil, err
 	}
-	next, err := v.updateManifest(ctx, m, changes)
-	next.Dir, next.Side = get(t.Root.Dir), get(t.Side.Dir)
+	next := manifestState{Dir: get(t.Root.Dir), Side: get(t.Side.Dir)}
+	next.Segments, err = v.addSegment(ctx, m.Segments, changes)
 	return next, rc, err
 }
 
 func (v *Volume) appendHead(ctx context.Context, c *cut, t *headTree, m manifestState, label string) (HeadInfo, error) {
-	mr := manifestRoot{Version: manifestV1, Levels: m.Levels}
-	if top := m.Levels[len(m.Levels)-1]; !top.Ref.IsZero() {
-		var err error
-		if mr.Top, err = v.o.Blocks.Descriptor(ctx, top.Ref.Address); err != nil {
-			return HeadInfo{}, err
-		}
-	}
+	mr := manifestRoot{Version: manifestV1, Segments: m.Segments}
 	h := HeadEntry{Time: time.Now().UnixNano(), Root: rootAddress(get(t.Root.Dir))}
 	var err error
 	if h.Manifest, err = blockstore.Marshal(&mr); err != nil {

@@ -35,8 +35,13 @@ func (v *Volume) headInfo(h HeadEntry) (HeadInfo, error) {
 	if err := blockstore.Unmarshal(h.Manifest, &i.owed); err != nil {
 		return i, fmt.Errorf("head %d: manifest: %w", h.Seq, err)
 	}
-	if n := len(i.owed.Levels); i.owed.Version != manifestV1 || n == 0 || n > maxManifestLevels {
-		return i, fmt.Errorf("head %d: manifest of %d levels: %w", h.Seq, n, blockstore.ErrFormat)
+	if n := len(i.owed.Segments); i.owed.Version != manifestV1 || n > maxSegments {
+		return i, fmt.Errorf("head %d: manifest of %d segments: %w", h.Seq, n, blockstore.ErrFormat)
+	}
+	for _, s := range i.owed.Segments {
+		if err := s.valid(); err != nil {
+			return i, fmt.Errorf("head %d: %w", h.Seq, err)
+		}
 	}
 	if len(h.Label) > 0 {
 		if err := v.openHead("label", h.Label, &i.Label); err != nil {

@@ -11,28 +11,24 @@ import (
 )
 
 // manifestState is what the volume's last head owes: its trees and the public
-// list of descriptors. Level 0 maps the address of every block of the trees to
-// its descriptor; level i+1 does so for the nodes of level i, until a level is
-// a single node, whose descriptor stands in the head. So whoever has the head
-// can find every shard, without any key of the data.
+// list of descriptors.
 type manifestState struct {
-	_struct bool `codec:",toarray"` //lint:ignore U1000 read by the codec through reflection
-	Dir     mst.Root
-	Side    mst.Root
-	Levels  []mst.Root
+	_struct  bool `codec:",toarray"` //lint:ignore U1000 read by the codec through reflection
+	Dir      mst.Root
+	Side     mst.Root
+	Segments []segment
 }
 
 // manifestRoot is what a head says of its manifest.
 type manifestRoot struct {
-	_struct bool `codec:",toarray"` //lint:ignore U1000 read by the codec through reflection
-	Version uint8
-	Levels  []mst.Root
-	Top     blockstore.Descriptor // of the last level's only node
+	_struct  bool `codec:",toarray"` //lint:ignore U1000 read by the codec through reflection
+	Version  uint8
+	Segments []segment
 }
 
 const (
-	manifestV1        = 1
-	maxManifestLevels = 8
+	manifestV1  = 1
+	maxSegments = 64
 )
 
 func (m *manifestState) load(db *metaDB) error {
@@ -205,105 +201,4 @@ func (v *Volume) owed(ctx context.Context, a blockstore.Address) ([]byte, error)
 		return nil, fmt.Errorf("find descriptor of %s: %w", a, err)
 	}
 	return blockstore.Marshal(&d)
-}
-
-// updateManifest returns the state after changes, with all levels made.
-func (v *Volume) updateManifest(ctx context.Context, m manifestState, changes []mst.Change) (manifestState, error) {
-	b := treeBlocks{v}
-	old := m.Levels
-	m.Levels = nil
-	for i := 0; ; i++ {
-		if i == maxManifestLevels {
-			return m, fmt.Errorf("update manifest: more than %d levels: %w", maxManifestLevels, blockstore.ErrTooLarge)
-		}
-		var was mst.Root
-		if i < len(old) {
-			was = old[i]
-		}
-		root, err := mst.Update(ctx, b, was, changes)
-		if err != nil {
-			return m, fmt.Errorf("update manifest level %d: %w", i, err)
-		}
-		m.Levels = append(m.Levels, root)
-		if root.Height == 0 {
-			return m, nil
-		}
-		if changes, err = v.nodeChanges(ctx, was, root, i+1 < len(old)); err != nil {
-			return m, err
-		}
-	}
-}
-
-// nodeChanges lists the nodes that tree b has and tree a has not, with their
-// descriptors, and the other way round as deletions. When there was no level
-// above a, everything in b is new to it.
-func (v *Volume) nodeChanges(ctx context.Context, a, b mst.Root, above bool) ([]mst.Change, error) {
-	if !above {
-		a = mst.Root{}
-	}
-	gone, come := map[blockstore.Address]blockstore.Ref{}, map[blockstore.Address]blockstore.Ref{}
-	la, lb := levelOf(a), levelOf(b)
-	for h := max(int(a.Height), int(b.Height)); h >= 0; h-- {
-		if h <= int(a.Height) && h <= int(b.Height) {
-			for addr := range la {
-				if _, both := lb[addr]; both {
-					delete(la, addr)
-					delete(lb, addr)
-				}
-			}
-		}
-		var err error
-		if h <= int(a.Height) {
-			if la, err = v.descend(ctx, la, gone); err != nil {
-				return nil, err
-			}
-		}
-		if h <= int(b.Height) {
-			if lb, err = v.descend(ctx, lb, come); err != nil {
-				return nil, err
-			}
-		}
-	}
-	var out []mst.Change
-	for addr := range come {
-		d, err := v.owed(ctx, addr)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, mst.Change{Key: slices.Clone(addr[:]), Value: d})
-	}
-	for addr := range gone {
-		if _, back := come[addr]; !back {
-			out = append(out, mst.Change{Key: slices.Clone(addr[:])})
-		}
-	}
-	sortChanges(out)
-	return out, nil
-}
-
-func levelOf(r mst.Root) map[blockstore.Address]blockstore.Ref {
-	if r.Ref.IsZero() {
-		return nil
-	}
-	return map[blockstore.Address]blockstore.Ref{r.Ref.Address: r.Ref}
-}
-
-// descend adds the nodes of a level to seen and returns the level below.
-func (v *Volume) descend(ctx context.Context, level, seen map[blockstore.Address]blockstore.Ref) (map[blockstore.Address]blockstore.Ref, error) {
-	below := map[blockstore.Address]blockstore.Ref{}
-	for addr, ref := range level {
-		seen[addr] = ref
-		plain, err := v.o.Blocks.Get(ctx, v.sealer, ref)
-		if err != nil {
-			return nil, fmt.Errorf("read manifest node: %w", err)
-		}
-		refs, err := mst.Children(plain)
-		if err != nil {
-			return nil, err
-		}
-		for _, r := range refs {
-			below[r.Address] = r
-		}
-	}
-	return below, nil
 }
