@@ -48,6 +48,7 @@ type umountResult struct {
 	Head        *headLine `json:"head,omitempty"`        // committed by it; nil when lazy
 	Undelivered string    `json:"undelivered,omitempty"` // what the stores did not take
 	Left        int       `json:"left"`                  // mounts that the daemon still serves
+	Daemon      int       `json:"daemon"`                // its pid
 }
 
 type volumeArgs struct{ Volume string }

@@ -86,6 +86,7 @@ func outcomes() []outcome {
 }
 
 // statusOf returns the exit status for err, and the advice that goes with it.
+// A failure's line says what to do already.
 func statusOf(err error) (Status, string) {
 	if err == nil {
 		return StatusOK, ""
@@ -96,9 +97,13 @@ func statusOf(err error) (Status, string) {
 	}
 	for _, o := range outcomes() {
 		for _, kind := range o.kinds {
-			if errors.Is(err, kind) {
-				return o.status, o.advice
+			if !errors.Is(err, kind) {
+				continue
 			}
+			if told := (*failure)(nil); errors.As(err, &told) {
+				return o.status, ""
+			}
+			return o.status, o.advice
 		}
 	}
 	return StatusFailed, ""

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -195,7 +196,7 @@ func (e *engine) umount(ctx context.Context, a umountArgs, emit emitter) (umount
 	case <-ctx.Done():
 		return r, ctx.Err()
 	}
-	r.Left = e.mounts()
+	r.Left, r.Daemon = e.mounts(), os.Getpid()
 	return r, m.err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	cli "github.com/urfave/cli/v2"
@@ -61,7 +62,7 @@ func umountAction(env Env, c *cli.Context) error {
 	if r.Left > 0 {
 		return nil
 	}
-	return awaitEnd(c.Context, m.Home)
+	return awaitEnd(c.Context, m.Home, r.Daemon)
 }
 
 // clearDead takes away a mount whose daemon is gone.
@@ -73,18 +74,28 @@ func clearDead(env Env, m mountEntry, cause error) error {
 	return err
 }
 
-// awaitEnd waits until the daemon has left the home, so that whoever comes
-// next finds it free.
-func awaitEnd(ctx context.Context, dir string) error {
-	ctx, cancel := context.WithTimeout(ctx, farewell)
-	defer cancel()
-	lock, err := home.Acquire(ctx, dir)
-	if errors.Is(err, home.ErrLocked) && ctx.Err() == context.DeadlineExceeded {
-		// A new mount has come in between: the daemon has reason to stay.
-		return nil
+// awaitEnd waits until the daemon pid has left the home, so that whoever comes
+// next finds it free. It may have got another mount in between, and stay.
+func awaitEnd(ctx context.Context, dir string, pid int) error {
+	deadline := time.Now().Add(farewell)
+	for time.Now().Before(deadline) {
+		step, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+		lock, err := home.Acquire(step, dir)
+		cancel()
+		if err == nil {
+			return lock.Release()
+		}
+		if !errors.Is(err, home.ErrLocked) || ctx.Err() != nil {
+			return err
+		}
+		if stays, err := hasMounts(dir); stays || err != nil || home.Holder(dir) != pid {
+			return err
+		}
 	}
-	if err != nil {
-		return err
-	}
-	return lock.Release()
+	return fail(errBusy, fmt.Sprintf("unmounted, but the daemon %d of %s does not end", pid, dir), nil)
+}
+
+func hasMounts(dir string) (bool, error) {
+	mounts, err := listMounts()
+	return slices.ContainsFunc(mounts, func(m mountEntry) bool { return m.Home == dir }), err
 }

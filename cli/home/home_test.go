@@ -116,6 +116,9 @@ func TestLockIsExclusive(t *testing.T) {
 	if _, err := Acquire(soon, h.Dir); !errors.Is(err, ErrLocked) {
 		t.Fatalf("second lock: %v", err)
 	}
+	if got := Holder(h.Dir); got != os.Getpid() {
+		t.Errorf("holder is %d, not %d", got, os.Getpid())
+	}
 	must(t, first.Release())
 	second, err := Acquire(t.Context(), h.Dir)
 	if err != nil {

@@ -46,6 +46,21 @@ func Acquire(ctx context.Context, dir string) (*Lock, error) {
 // Release gives the lock back.
 func (l *Lock) Release() error { return l.f.Close() }
 
+// Holder returns the process that holds the lock of dir, or held it last; 0 if
+// none is known.
+func Holder(dir string) int {
+	f, err := os.Open(dir + "/lock")
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	pid, err := strconv.Atoi(readPID(f))
+	if err != nil {
+		return 0
+	}
+	return pid
+}
+
 func writePID(f *os.File) error {
 	if err := f.Truncate(0); err != nil {
 		return fmt.Errorf("lock home: %w", err)
