@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/http/pprof"
 	"os"
 	"time"
 )
@@ -41,6 +42,8 @@ func Listen(path string, h Handler, explain func(error) *Error) (*Server, error)
 	s := &Server{path: path, handler: h, explain: explain, lis: &ownerOnly{lis}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v1/{name}", s.serve)
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index) // only the owner reaches this socket
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	s.http = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	return s, nil
 }
