@@ -29,7 +29,7 @@ type segment struct {
 
 const (
 	maxLevels  = 8
-	mergeRatio = 4 // neighbours merge unless the older is this much larger
+	mergeRatio = 2 // neighbours merge unless the older is this much larger
 )
 
 func (s segment) count() uint64 { return s.Levels[0].Count }
