@@ -72,8 +72,8 @@ func lostCall(ctx context.Context, name string, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("call %s: %w", name, ctx.Err())
 	}
-	if errors.Is(err, io.EOF) {
-		err = io.ErrUnexpectedEOF
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF // in the middle of an answer
 	}
 	return fmt.Errorf("call %s: %w: %w", name, ErrUnreachable, err)
 }
