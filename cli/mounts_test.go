@@ -21,3 +21,14 @@ garbage
 		t.Errorf("got %+v", got)
 	}
 }
+
+func FuzzParseMounts(f *testing.F) {
+	f.Add("300 22 0:50 / /mnt/my\\040drive rw - fuse.pifs v@/h\\134x rw\n")
+	f.Add("1 2 3 4 \\4 - fuse.pifs @\n")
+	f.Fuzz(func(t *testing.T, table string) {
+		got, err := parseMounts(strings.NewReader(table))
+		if err == nil && len(got) > strings.Count(table, "fuse.pifs") {
+			t.Errorf("%d mounts in %q", len(got), table)
+		}
+	})
+}

@@ -30,7 +30,7 @@ func FormatGenesis(s blockstore.Secret) string {
 	return genesisPrefix + genesisEncoding().EncodeToString(append(s[:], sum[:genesisCheck]...))
 }
 
-// ParseGenesis reads what FormatGenesis returned.
+// ParseGenesis reads what FormatGenesis returned, blanks around it aside.
 func ParseGenesis(text string) (blockstore.Secret, error) {
 	var s blockstore.Secret
 	body, ok := strings.CutPrefix(strings.TrimSpace(text), genesisPrefix)
@@ -44,6 +44,10 @@ func ParseGenesis(text string) (blockstore.Secret, error) {
 	copy(s[:], raw)
 	if sum := blake3.Sum256(s[:]); string(raw[len(s):]) != string(sum[:genesisCheck]) {
 		return blockstore.Secret{}, fmt.Errorf("parse genesis: the check digits do not match: %w", ErrDamaged)
+	}
+	// The decoder takes line breaks inside and ignores the last bits.
+	if FormatGenesis(s) != strings.TrimSpace(text) {
+		return blockstore.Secret{}, fmt.Errorf("parse genesis: not in its only form: %w", ErrDamaged)
 	}
 	return s, nil
 }

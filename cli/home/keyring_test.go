@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -82,7 +83,8 @@ func TestParseGenesisRefuses(t *testing.T) {
 	good := keysOf(t, create(t, Settings{}), noPassphrase).Genesis()
 	flipped := []byte(good)
 	flipped[len(flipped)-10] ^= 1
-	for _, bad := range []string{"", "pifs:g1:", good[:len(good)-1], "x" + good, string(flipped)} {
+	broken := good[:20] + "\n" + good[20:]
+	for _, bad := range []string{"", "pifs:g1:", good[:len(good)-1], "x" + good, string(flipped), broken} {
 		if _, err := ParseGenesis(bad); !errors.Is(err, ErrDamaged) {
 			t.Errorf("%q: %v", bad, err)
 		}
@@ -147,4 +149,15 @@ func TestKeysRefusesOpenFile(t *testing.T) {
 	if _, err := h.Keys(noPassphrase); !errors.Is(err, ErrDamaged) {
 		t.Errorf("damaged keyring: %v", err)
 	}
+}
+
+func FuzzParseGenesis(f *testing.F) {
+	f.Add(FormatGenesis([32]byte{1, 2, 3}))
+	f.Add("pifs:g1:aaaa")
+	f.Fuzz(func(t *testing.T, text string) {
+		s, err := ParseGenesis(text)
+		if err == nil && FormatGenesis(s) != strings.TrimSpace(text) {
+			t.Errorf("%q is read as %q", text, FormatGenesis(s))
+		}
+	})
 }
