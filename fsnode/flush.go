@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -283,14 +283,17 @@ func (v *Volume) flushEverything(ctx context.Context, progress func(done, total 
 	}
 	v.mu.Unlock()
 	slices.Sort(inos)
-	var done atomic.Int64
+	var told sync.Mutex // progress is not called twice at a time
+	done := int64(0)
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(cap(v.chunkers))
 	for _, ino := range inos {
 		g.Go(func() error {
 			err := v.flush(ctx, ino, flushAll)
-			if n := done.Add(1); err == nil && progress != nil {
-				progress(n, int64(len(inos)))
+			told.Lock()
+			defer told.Unlock()
+			if done++; err == nil && progress != nil {
+				progress(done, int64(len(inos)))
 			}
 			return err
 		})

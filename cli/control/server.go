@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"os"
+	"sync"
 	"time"
 )
 
@@ -73,7 +74,10 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	out := json.NewEncoder(w)
 	flush := http.NewResponseController(w)
+	var one sync.Mutex // events come from several goroutines
 	emit := func(e Event) error {
+		one.Lock()
+		defer one.Unlock()
 		if err := out.Encode(e); err != nil {
 			return err
 		}
