@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/mattn/go-sqlite3"
 
@@ -209,10 +210,17 @@ func (db *indexDB) close() error {
 	return errors.Join(errs...)
 }
 
-// sqlError gives damage to the file the kind that callers look for.
+// sqlError gives damage to the file, and a full disk, the kinds that callers
+// look for.
 func sqlError(err error) error {
 	var e sqlite3.Error
-	if errors.As(err, &e) && (e.Code == sqlite3.ErrCorrupt || e.Code == sqlite3.ErrNotADB || e.Code == sqlite3.ErrFormat) {
+	if !errors.As(err, &e) {
+		return err
+	}
+	if e.Code == sqlite3.ErrFull {
+		return fmt.Errorf("%w: %w", syscall.ENOSPC, err)
+	}
+	if e.Code == sqlite3.ErrCorrupt || e.Code == sqlite3.ErrNotADB || e.Code == sqlite3.ErrFormat {
 		return fmt.Errorf("%w: %w", blockstore.ErrCorrupt, err)
 	}
 	return err

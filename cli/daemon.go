@@ -110,7 +110,7 @@ func newDaemon(ctx context.Context, dir string, ask home.AskFunc, also io.Writer
 	if err != nil {
 		return d, err
 	}
-	if d.engine, err = openEngine(ctx, h, keys, slog.New(slog.NewTextHandler(out, nil))); err != nil {
+	if d.engine, err = openEngine(ctx, h, keys, slog.New(slog.NewTextHandler(out, nil)), false); err != nil {
 		return d, err
 	}
 	d.engine.unmounted = d.poke

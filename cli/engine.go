@@ -30,13 +30,18 @@ type engine struct {
 
 var _ control.Handler = (*engine)(nil)
 
-func openEngine(ctx context.Context, h *home.Home, keys *home.Keyring, log *slog.Logger) (*engine, error) {
-	st, err := openStack(h, log)
+// openEngine puts a home in use. repair lets it replace a block index that is
+// lost or damaged.
+func openEngine(ctx context.Context, h *home.Home, keys *home.Keyring, log *slog.Logger, repair bool) (*engine, error) {
+	st, err := openStack(h, log, repair)
 	if err != nil {
 		return nil, err
 	}
 	e := &engine{home: h, keys: keys, stack: st, log: log, volumes: map[string]*openVolume{}}
 	e.ctx, e.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	if err := e.rebuild(ctx); err != nil {
+		return nil, errors.Join(err, e.Close(ctx))
+	}
 	return e, nil
 }
 

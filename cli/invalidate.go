@@ -7,23 +7,32 @@ import (
 	"pifs/fsnode"
 )
 
-// invalidator tells the kernel of inodes that changed without its doing. The
+// stale is what the kernel may know wrongly: an inode, or a name in it.
+type stale struct {
+	ino  fsnode.Ino
+	name string // empty: the inode itself
+}
+
+// invalidator tells the kernel of what changed without its doing. The
 // volume reports them under its own lock, so they are only noted there, and
 // passed on by a goroutine that holds none.
 type invalidator struct {
 	mu      sync.Mutex
-	changed map[fsnode.Ino]struct{}
+	changed map[stale]struct{}
 	wake    chan struct{}
 }
 
 func newInvalidator() *invalidator {
-	return &invalidator{changed: map[fsnode.Ino]struct{}{}, wake: make(chan struct{}, 1)}
+	return &invalidator{changed: map[stale]struct{}{}, wake: make(chan struct{}, 1)}
 }
 
 // note remembers that ino changed. It does not block.
-func (i *invalidator) note(ino fsnode.Ino) {
+func (i *invalidator) note(ino fsnode.Ino) { i.noteName(ino, "") }
+
+// noteName remembers that a name came or went. It does not block.
+func (i *invalidator) noteName(parent fsnode.Ino, name string) {
 	i.mu.Lock()
-	i.changed[ino] = struct{}{}
+	i.changed[stale{parent, name}] = struct{}{}
 	i.mu.Unlock()
 	select {
 	case i.wake <- struct{}{}:
@@ -32,7 +41,7 @@ func (i *invalidator) note(ino fsnode.Ino) {
 }
 
 // run passes changes to tell until done is closed.
-func (i *invalidator) run(done <-chan struct{}, tell func(fsnode.Ino) error, log *slog.Logger) {
+func (i *invalidator) run(done <-chan struct{}, tell func(stale) error, log *slog.Logger) {
 	for {
 		select {
 		case <-done:
@@ -41,11 +50,11 @@ func (i *invalidator) run(done <-chan struct{}, tell func(fsnode.Ino) error, log
 		}
 		i.mu.Lock()
 		batch := i.changed
-		i.changed = map[fsnode.Ino]struct{}{}
+		i.changed = map[stale]struct{}{}
 		i.mu.Unlock()
-		for ino := range batch {
-			if err := tell(ino); err != nil {
-				log.Debug("invalidate", "inode", ino, "err", err)
+		for s := range batch {
+			if err := tell(s); err != nil {
+				log.Debug("invalidate", "inode", s.ino, "err", err)
 			}
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"pifs/blockstore"
 	"pifs/cli/control"
 	"pifs/cli/home"
+	"pifs/mount"
 )
 
 const defaultVolume = "default"
@@ -65,7 +66,14 @@ func mountAction(env Env, c *cli.Context) error {
 	if _, err := recoverMountPoint(env, args.Dir); err != nil {
 		return err
 	}
-	if err := checkMountPoint(args.Dir); err != nil {
+	err = checkMountPoint(args.Dir)
+	if errors.Is(err, mount.ErrDead) {
+		// The daemon was ending when recoverMountPoint looked: now it is gone.
+		if _, err = recoverMountPoint(env, args.Dir); err == nil {
+			err = checkMountPoint(args.Dir)
+		}
+	}
+	if err != nil {
 		return err
 	}
 	h, err := openOrCreate(env, c, settings)

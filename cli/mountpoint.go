@@ -134,7 +134,7 @@ func (e *engine) attach(v *openVolume, a mountArgs, back func(context.Context) e
 		e.detached(v)
 		return fail(errMountPoint, oneLine(err)+"; more stands in "+e.home.Path("log"), err)
 	}
-	go v.changed.run(m.done, m.server.InvalidateInode, e.log)
+	go v.changed.run(m.done, m.forget, e.log)
 	go func() {
 		served := m.server.Serve()
 		// The mount is listed until its volume is closed: a daemon that
@@ -258,4 +258,12 @@ func (e *engine) stopMount(ctx context.Context, m *mountPoint) error {
 	err = m.server.Unmount(true)
 	_, commitErr := e.commit(ctx, v, "", nil)
 	return errors.Join(err, commitErr, back(ctx))
+}
+
+// forget makes the kernel ask again for what is stale.
+func (m *mountPoint) forget(s stale) error {
+	if s.name != "" {
+		return m.server.InvalidateEntry(s.ino, s.name)
+	}
+	return m.server.InvalidateInode(s.ino)
 }

@@ -65,14 +65,15 @@ func connect(env Env, c *cli.Context, dir string) (*session, error) {
 	}
 	s := &session{}
 	s.reopen = func(ctx context.Context) (control.Handler, error) {
-		return s.open(ctx, h, passphrase(env, c))
+		return s.open(ctx, h, passphrase(env, c), c.Bool("repair"))
 	}
 	s.Handler, err = s.reopen(c.Context)
 	return s, err
 }
 
-// open returns a client of the daemon, or else an engine of the session's own.
-func (s *session) open(ctx context.Context, h *home.Home, ask home.AskFunc) (control.Handler, error) {
+// open returns a client of the daemon, or else an engine of the session's own,
+// which repair lets replace a damaged block index.
+func (s *session) open(ctx context.Context, h *home.Home, ask home.AskFunc, repair bool) (control.Handler, error) {
 	lock, client, err := lockOrDial(ctx, h)
 	if err != nil {
 		return nil, err
@@ -84,7 +85,7 @@ func (s *session) open(ctx context.Context, h *home.Home, ask home.AskFunc) (con
 	if err != nil {
 		return nil, errors.Join(err, lock.Release())
 	}
-	e, err := openEngine(ctx, h, keys, quietLog())
+	e, err := openEngine(ctx, h, keys, quietLog(), repair)
 	if err != nil {
 		return nil, errors.Join(err, lock.Release())
 	}

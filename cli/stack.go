@@ -25,7 +25,7 @@ type stack struct {
 	blocks *cache.Blocks
 }
 
-func openStack(h *home.Home, log *slog.Logger) (st *stack, err error) {
+func openStack(h *home.Home, log *slog.Logger, repair bool) (st *stack, err error) {
 	st = &stack{home: h, log: log}
 	defer func() {
 		if err != nil {
@@ -46,8 +46,7 @@ func openStack(h *home.Home, log *slog.Logger) (st *stack, err error) {
 	if err := enoughStores(st.swarm.Class(), st.stores); err != nil {
 		return st, err
 	}
-	st.blocks, err = cache.OpenBlocks(h.Path("cache"), st.swarm, cache.Options{DiskBytes: h.Config.CacheSize, Log: log})
-	return st, err
+	return st, st.openBlocks(repair)
 }
 
 // openStores opens the stores of the home. Each gets its identity once, right
@@ -117,7 +116,7 @@ func (st *stack) openVolume(ctx context.Context, v *openVolume, keys *home.Volum
 	v.fs, err = fsnode.Open(ctx, fsnode.Options{
 		Dir: dir, Name: v.name, Blocks: st.blocks, Heads: v.heads, Stripes: stripes{st},
 		Keys:     fsnode.VolumeKeys{ID: keys.ID, Read: keys.Read, Local: local, Scope: keys.Secret},
-		ReadOnly: o.ReadOnly, FsyncSwarm: o.FsyncSwarm, Changed: v.changed.note, Log: st.log.With("volume", v.name),
+		ReadOnly: o.ReadOnly, FsyncSwarm: o.FsyncSwarm, Changed: v.changed.note, Renamed: v.changed.noteName, Log: st.log.With("volume", v.name),
 	})
 	if err != nil {
 		return errors.Join(err, v.heads.Close())

@@ -293,11 +293,11 @@ func (v *Volume) installCut(c *cut, m manifestState, counts *refCount) {
 			v.change(in)
 		}
 		if v.touched[ino] == nil {
-			v.pending.clean = append(v.pending.clean, ino)
+			v.pending.behind[ino] = false
 		}
 	}
 	if v.touched[0] == nil {
-		v.pending.clean = append(v.pending.clean, 0)
+		v.pending.behind[0] = false
 	}
 	for _, fc := range c.files {
 		if fc.in.dead || fc.root == (FileRoot{}) || fc.in.content.version != fc.f.version {

@@ -148,7 +148,7 @@ func (v *Volume) touch(dir Ino, name string) {
 	if t == nil {
 		t = &touchSet{names: map[string]struct{}{}}
 		v.touched[dir] = t
-		v.pending.dirty = append(v.pending.dirty, dir)
+		v.pending.behind[dir] = true
 	}
 	if _, ok := t.names[name]; !ok && !t.all {
 		t.names[name] = struct{}{}

@@ -36,11 +36,6 @@ func (m model) children(dir string) []string {
 	return out
 }
 
-func (m model) parentIsDir(p string) bool {
-	d := strings.TrimPrefix(path.Dir("/"+p), "/")
-	return m[d] != nil && m[d].dir
-}
-
 func (m model) nlink(n *modelNode) (links uint32) {
 	for _, x := range m {
 		if x == n {

@@ -44,7 +44,7 @@ func (r reloader) finish(ctx context.Context, info *HeadInfo) error {
 	v.manifest = state
 	v.pending.kv["manifest"] = &state
 	for ino := range v.touched {
-		v.pending.clean = append(v.pending.clean, ino)
+		v.pending.behind[ino] = false
 	}
 	v.touched = map[Ino]*touchSet{}
 	v.mu.Unlock()
@@ -63,8 +63,8 @@ func (r reloader) dir(ctx context.Context, ino Ino, tree, companion mst.Root) er
 		return err
 	}
 	type below struct {
-		ino        Ino
-		dir, sides mst.Root
+		ino Ino
+		trees
 	}
 	var dirs []below
 	err = mst.Range(ctx, b, tree, nil, func(key, value []byte) error {
@@ -78,7 +78,7 @@ func (r reloader) dir(ctx context.Context, ino Ino, tree, companion mst.Root) er
 			r.v.nextIno++
 		}
 		if e.isDir() {
-			dirs = append(dirs, below{s.Ino, get(e.Dir), get(s.Dir)})
+			dirs = append(dirs, below{s.Ino, trees{Dir: get(e.Dir), Side: get(s.Dir)}})
 		}
 		return r.entry(ctx, &e, &s, ino, string(key))
 	})
@@ -86,7 +86,7 @@ func (r reloader) dir(ctx context.Context, ino Ino, tree, companion mst.Root) er
 		return err
 	}
 	for _, d := range dirs {
-		if err := r.dir(ctx, d.ino, d.dir, d.sides); err != nil {
+		if err := r.dir(ctx, d.ino, d.Dir, d.Side); err != nil {
 			return err
 		}
 	}

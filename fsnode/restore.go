@@ -139,6 +139,7 @@ func (r *restorer) prepare(ctx context.Context, parent Ino, name string, e *entr
 	}
 	a, err := v.make(parent, name, rec, Cred{UID: e.UID, GID: e.GID})
 	if err == nil {
+		v.renamed(parent, name)
 		v.Forget(a.Ino, 1)
 	}
 	return a.Ino, false, err
@@ -164,7 +165,17 @@ func (r *restorer) removeAll(ctx context.Context, parent Ino, name string) error
 			}
 		}
 	}
-	return v.remove(parent, name, in.rec.isDir())
+	if err := v.remove(parent, name, in.rec.isDir()); err != nil {
+		return err
+	}
+	v.renamed(parent, name)
+	return nil
+}
+
+func (v *Volume) renamed(parent Ino, name string) {
+	if v.o.Renamed != nil {
+		v.o.Renamed(parent, name)
+	}
 }
 
 func (r *restorer) names(ctx context.Context, dir Ino) ([]string, error) {

@@ -131,13 +131,12 @@ func (w *rowWriter) sets(b *batch) error {
 			return err
 		}
 	}
-	for _, ino := range b.pending.clean {
-		if err := w.exec("DELETE FROM dirty WHERE ino=?", int64(ino)); err != nil {
-			return err
+	for ino, behind := range b.pending.behind {
+		q := "DELETE FROM dirty WHERE ino=?"
+		if behind {
+			q = "INSERT OR IGNORE INTO dirty VALUES(?)"
 		}
-	}
-	for _, ino := range b.pending.dirty {
-		if err := w.exec("INSERT OR IGNORE INTO dirty VALUES(?)", int64(ino)); err != nil {
+		if err := w.exec(q, int64(ino)); err != nil {
 			return err
 		}
 	}

@@ -3,8 +3,13 @@ package fsnode
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"maps"
+	"syscall"
 	"time"
+
+	"github.com/mattn/go-sqlite3"
 
 	"pifs/cache"
 )
@@ -21,19 +26,18 @@ type freshRow struct {
 type pendingRows struct {
 	inodes   map[Ino]*inode
 	dents    []*dent
-	dirty    []Ino        // directories whose tree fell behind
+	behind   map[Ino]bool // directories whose tree fell behind, or caught up again
 	orphans  map[Ino]bool // true: became one; false: is gone
 	manifest map[string]int64
-	clean    []Ino // directories whose tree caught up
 	kv       map[string]any
 }
 
 func newPendingRows() pendingRows {
-	return pendingRows{inodes: map[Ino]*inode{}, orphans: map[Ino]bool{}, manifest: map[string]int64{}, kv: map[string]any{}}
+	return pendingRows{inodes: map[Ino]*inode{}, behind: map[Ino]bool{}, orphans: map[Ino]bool{}, manifest: map[string]int64{}, kv: map[string]any{}}
 }
 
 func (p *pendingRows) empty() bool {
-	return len(p.inodes) == 0 && len(p.dents) == 0 && len(p.dirty) == 0 && len(p.orphans) == 0 && len(p.manifest) == 0 && len(p.clean) == 0 && len(p.kv) == 0
+	return len(p.inodes) == 0 && len(p.dents) == 0 && len(p.behind) == 0 && len(p.orphans) == 0 && len(p.manifest) == 0 && len(p.kv) == 0
 }
 
 // batch is a consistent copy of what changed, at one moment.
@@ -41,13 +45,11 @@ type batch struct {
 	gen      uint64
 	inodes   []inodeRow
 	dents    []dent
-	pinned   []*dent
 	pending  pendingRows
 	count    volumeCount
 	blocks   bool // rows name blocks that may not be durable yet
 	pieces   []freshPiece
 	segments map[uint32]bool // of the journal, in use
-	retain   bool
 }
 
 type inodeRow struct {
@@ -96,7 +98,7 @@ func (v *Volume) save(ctx context.Context) error {
 		return fmt.Errorf("save: %w", err)
 	}
 	v.settleBatch(b)
-	if b.retain && !v.flushingAny() {
+	if !v.flushingAny() {
 		if err := v.journal.Retain(b.segments); err != nil {
 			v.o.Log.Warn("trim journal", "err", err)
 		}
@@ -171,24 +173,17 @@ func (v *Volume) restorePending(b *batch) {
 		}
 	}
 	v.pending.dents = append(v.pending.dents, b.pending.dents...)
-	v.pending.dirty = append(v.pending.dirty, b.pending.dirty...)
-	v.pending.clean = append(b.pending.clean, v.pending.clean...)
-	for ino, is := range b.pending.orphans {
-		if _, newer := v.pending.orphans[ino]; !newer {
-			v.pending.orphans[ino] = is
-		}
-	}
-	for addr, n := range b.pending.manifest {
-		if _, newer := v.pending.manifest[addr]; !newer {
-			v.pending.manifest[addr] = n
-		}
-	}
-	for k, val := range b.pending.kv {
-		if _, newer := v.pending.kv[k]; !newer {
-			v.pending.kv[k] = val
-		}
-	}
+	v.pending.behind = newer(b.pending.behind, v.pending.behind)
+	v.pending.orphans = newer(b.pending.orphans, v.pending.orphans)
+	v.pending.manifest = newer(b.pending.manifest, v.pending.manifest)
+	v.pending.kv = newer(b.pending.kv, v.pending.kv)
 	v.namesBlocks = v.namesBlocks || b.blocks
+}
+
+// newer returns old with what now holds laid over it.
+func newer[K comparable, V any](old, now map[K]V) map[K]V {
+	maps.Copy(old, now)
+	return old
 }
 
 // settleBatch unpins what is in the database now. v.mu is held.
@@ -212,7 +207,6 @@ func (v *Volume) settleBatch(b *batch) {
 			v.weight -= dentWeight
 		}
 	}
-	b.retain = true
 	v.wake.Broadcast()
 }
 
@@ -243,12 +237,21 @@ func (v *Volume) write(ctx context.Context, b *batch) error {
 	defer tx.Rollback()
 	w := rowWriter{ctx: ctx, tx: tx, db: v.db, stmts: map[string]*sql.Stmt{}}
 	if err := w.batch(b, positions); err != nil {
-		return err
+		return full(err)
 	}
 	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("commit: %w", err)
+		return full(fmt.Errorf("commit: %w", err))
 	}
 	return nil
+}
+
+// full makes SQLite's word for a full disk the system's.
+func full(err error) error {
+	var e sqlite3.Error
+	if errors.As(err, &e) && e.Code == sqlite3.ErrFull {
+		return fmt.Errorf("%w: %w", syscall.ENOSPC, err)
+	}
+	return err
 }
 
 // journalPieces appends the pieces that are in memory only to the journal, and

@@ -60,6 +60,8 @@ type Options struct {
 	// Changed, if set, is told of inodes that change without a request of the
 	// kernel, so that its caches can be invalidated. It must not block.
 	Changed func(Ino)
+	// Renamed, if set, is told likewise of names that came or went.
+	Renamed func(parent Ino, name string)
 	Log     *slog.Logger
 }
 

@@ -120,6 +120,11 @@ func TestLostDatabase(t *testing.T) {
 	d := withFile(t)
 	d.sh(`rm "$H"/volumes/default/meta.db*`)
 	d.intact()
+	d.umount()
+	d.sh(`rm "$H"/cache/blocks.db*`)
+	refused(t, d.try("mount", d.dir), 7, "pifs check --repair")
+	d.pifs("check", "--repair")
+	d.intact()
 }
 
 // TestDamagedStoreIndex overwrites the index of a store: the packs tell what
