@@ -61,7 +61,7 @@ func OpenJournal(dir string, key [32]byte) (*Journal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open journal: %w", err)
 	}
-	j := &Journal{dir: dir, aead: aead, files: map[uint32]*os.File{}, dirty: map[uint32]bool{}}
+	j := &Journal{dir: dir, aead: aead, files: map[uint32]*os.File{}, dirty: map[uint32]bool{}, size: journalSegment}
 	segs, err := j.segments()
 	if err != nil {
 		return nil, err
