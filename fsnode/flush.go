@@ -156,7 +156,7 @@ func (v *Volume) chunk(ctx context.Context, f *frozen, final bool) ([]extent, ch
 		base: f.base, pieces: f.pieces, size: f.size, final: final, hardCut: f.hardCut,
 		put:    func(ctx context.Context, p []byte) (blockstore.Ref, error) { return v.o.Blocks.Put(ctx, v.sealer, p) },
 		readAt: func(ctx context.Context, off int64, p []byte) error { return v.readFrozen(ctx, f, off, p) },
-		chunks: <-v.chunkers,
+		chunks: <-v.chunkers, bufs: v.buffers,
 	}
 	defer func() { v.chunkers <- r.chunks }()
 	exts, limit, err := r.run(ctx, f.baseSize)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
 	"slices"
 
 	"golang.org/x/sync/errgroup"
@@ -33,13 +32,13 @@ type rechunk struct {
 	readAt func(ctx context.Context, off int64, p []byte) error // of base and pieces together
 	put    func(ctx context.Context, plain []byte) (blockstore.Ref, error)
 	chunks *blockstore.Chunker
+	bufs   chan []byte // for chunks that are being put: as many as may be at a time
 
 	hardCut int64 // a cut that no change beyond it can move, or 0
 
 	ctx   context.Context
 	group *errgroup.Group
 	out   []*extent
-	bufs  chan []byte
 }
 
 // span is a range of bytes of a file.
@@ -48,11 +47,6 @@ type span struct{ off, end int64 }
 // run returns the new extents and up to where pieces are in them.
 func (r *rechunk) run(ctx context.Context, baseSize int64) ([]extent, int64, error) {
 	r.group, r.ctx = errgroup.WithContext(ctx)
-	workers := runtime.GOMAXPROCS(0)
-	r.bufs = make(chan []byte, workers)
-	for range workers {
-		r.bufs <- nil
-	}
 	pos, limit, err := int64(0), r.size, error(nil)
 	for _, s := range r.changes(baseSize) {
 		if s.end <= pos {

@@ -17,7 +17,7 @@ func rechunkOnce(t *rapid.T, base []extent, baseSize int64, pieces []cache.Piece
 		t.Fatal(err)
 	}
 	r := &rechunk{
-		base: base, pieces: pieces, size: int64(len(data)), final: final, chunks: c, hardCut: hard,
+		base: base, pieces: pieces, size: int64(len(data)), final: final, chunks: c, hardCut: hard, bufs: make(chan []byte, 1),
 		put: func(_ context.Context, p []byte) (blockstore.Ref, error) {
 			return blockstore.Ref{Address: blockstore.AddressOf(p), Size: uint32(len(p))}, nil
 		},
@@ -26,6 +26,7 @@ func rechunkOnce(t *rapid.T, base []extent, baseSize int64, pieces []cache.Piece
 			return nil
 		},
 	}
+	r.bufs <- nil
 	exts, limit, err := r.run(context.Background(), baseSize)
 	if err != nil {
 		t.Fatal(err)

@@ -53,7 +53,7 @@ func (r reloader) finish(ctx context.Context, info *HeadInfo) error {
 
 func (r reloader) dir(ctx context.Context, ino Ino, tree, companion mst.Root) error {
 	sides := map[string]side{}
-	b := treeBlocks{r.v}
+	b := treeBlocks(r)
 	err := mst.Range(ctx, b, companion, nil, func(key, value []byte) error {
 		s, err := decodeSide(value)
 		sides[string(key)] = s

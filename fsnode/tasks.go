@@ -18,12 +18,14 @@ const (
 func (v *Volume) start() error {
 	workers := max(2, runtime.GOMAXPROCS(0))
 	v.chunkers = make(chan *blockstore.Chunker, workers)
+	v.buffers = make(chan []byte, workers)
 	for range workers {
 		c, err := blockstore.NewChunker(v.o.Keys.Scope)
 		if err != nil {
 			return err
 		}
 		v.chunkers <- c
+		v.buffers <- nil
 	}
 	if v.o.ReadOnly {
 		return nil

@@ -93,6 +93,7 @@ type Volume struct {
 	queued   map[Ino]flushKind
 	wake     *sync.Cond // flushers: queue grew; writers: budget fell; flush ended
 	chunkers chan *blockstore.Chunker
+	buffers  chan []byte   // chunks on their way into blocks
 	kick     chan struct{} // the keeper is to look now
 	flushes  int           // under way
 	holding  bool          // a commit waits for flushes to end: start none
