@@ -34,6 +34,7 @@ func (v *Volume) start() error {
 		v.tasks.Go(v.flusher)
 	}
 	v.tasks.Go(v.keeper)
+	v.tasks.Go(v.committer)
 	return nil
 }
 
@@ -47,7 +48,7 @@ func (v *Volume) stop() {
 	v.tasks.Wait()
 }
 
-// keeper saves, flushes what rests, and commits what no head has.
+// keeper saves, and flushes what rests.
 func (v *Volume) keeper() {
 	tick := time.NewTicker(saveEvery / 4)
 	defer tick.Stop()
@@ -61,6 +62,20 @@ func (v *Volume) keeper() {
 		v.flushResting()
 		if v.saveDue() {
 			v.keep("save", v.save(v.ctx))
+		}
+	}
+}
+
+// committer commits what no head has. It is not the keeper's work, since
+// saves must go on meanwhile.
+func (v *Volume) committer() {
+	tick := time.NewTicker(saveEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-v.ctx.Done():
+			return
+		case <-tick.C:
 		}
 		if v.commitDue() {
 			_, err := v.Commit(v.ctx, "", nil)
