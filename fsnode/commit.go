@@ -114,8 +114,7 @@ func (v *Volume) thaw(fc *fileCut) {
 	c := fc.in.content
 	if fc.dirt {
 		fc.dirt = false
-		c.flushing = false
-		v.flushes--
+		v.thawed(fc.in, fc.f)
 	}
 	if fc.text == nil || fc.in.dead || c.version != fc.f.version || fc.in.rec.Inlined {
 		return

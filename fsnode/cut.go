@@ -279,10 +279,10 @@ func (v *Volume) cutFile(c *cut, in *inode) (*fileCut, error) {
 	if content.canonical(in) {
 		fc.f = &frozen{ino: in.ino, base: content.base, size: int64(in.rec.Size), version: content.version}
 	} else {
-		fc.dirt = true
 		if fc.f, err = v.freeze(in); err != nil {
 			return nil, err
 		}
+		fc.dirt = true
 	}
 	return fc, nil
 }
@@ -301,8 +301,7 @@ func (v *Volume) releaseCut(c *cut) {
 		fc.in.content.users--
 		if fc.dirt {
 			fc.dirt = false
-			fc.in.content.flushing = false
-			v.flushes--
+			v.thawed(fc.in, fc.f)
 		}
 	}
 	if c.snap != nil {

@@ -124,7 +124,32 @@ func (v *Volume) freeze(in *inode) (*frozen, error) {
 	c.cut = math.MaxInt64
 	f := &frozen{ino: in.ino, base: c.base, size: int64(in.rec.Size), baseSize: int64(in.rec.BaseSize), version: c.version, hardCut: c.hardCut}
 	f.pieces, f.gen = c.fresh.Freeze()
+	for _, p := range f.pieces {
+		if !p.InMemory() {
+			v.useJournal(p.Pos, +1)
+		}
+	}
 	return f, nil
+}
+
+// thawed ends a freeze. v.mu is held.
+func (v *Volume) thawed(in *inode, f *frozen) {
+	in.content.flushing = false
+	v.flushes--
+	for _, p := range f.pieces {
+		if !p.InMemory() {
+			v.useJournal(p.Pos, -1)
+		}
+	}
+	v.wake.Broadcast()
+}
+
+// useJournal keeps the segment of a journal record that is to be read without
+// v.mu from being trimmed (+1), or lets it go (−1). v.mu is held.
+func (v *Volume) useJournal(pos cache.JournalPos, n int) {
+	if v.inUse[pos.Segment] += n; v.inUse[pos.Segment] == 0 {
+		delete(v.inUse, pos.Segment)
+	}
 }
 
 // flush stores the fresh bytes of a file in blocks. What is written meanwhile
@@ -176,9 +201,7 @@ func (v *Volume) store(ctx context.Context, in *inode, f *frozen, final bool) ([
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	c := in.content
-	c.flushing = false
-	v.flushes--
-	defer v.wake.Broadcast()
+	v.thawed(in, f)
 	if err != nil {
 		return nil, fmt.Errorf("store inode %d: %w", f.ino, err)
 	}

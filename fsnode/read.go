@@ -49,6 +49,7 @@ func (v *Volume) Read(ctx context.Context, ino Ino, off int64, p []byte, wait bo
 	}
 	if len(todo) > 0 {
 		in.content.users++
+		v.useRecords(todo, +1)
 	}
 	v.mu.Unlock()
 	if err != nil || len(todo) == 0 {
@@ -57,11 +58,21 @@ func (v *Volume) Read(ctx context.Context, ino Ino, off int64, p []byte, wait bo
 	err = v.fetchAll(ctx, todo)
 	v.lock()
 	in.content.users--
+	v.useRecords(todo, -1)
 	v.mu.Unlock()
 	if err != nil {
 		return 0, fmt.Errorf("read inode %d at %d: %w", ino, off, err)
 	}
 	return n, nil
+}
+
+// useRecords is useJournal for what a read wants. v.mu is held.
+func (v *Volume) useRecords(todo []fetch, n int) {
+	for _, f := range todo {
+		if f.ref.IsZero() {
+			v.useJournal(f.pos, n)
+		}
+	}
 }
 
 // plan copies what memory has of [off, off+len(p)) and lists the rest. v.mu is

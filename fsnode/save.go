@@ -98,10 +98,11 @@ func (v *Volume) save(ctx context.Context) error {
 		return fmt.Errorf("save: %w", err)
 	}
 	v.settleBatch(b)
-	if !v.flushingAny() {
-		if err := v.journal.Retain(b.segments); err != nil {
-			v.o.Log.Warn("trim journal", "err", err)
-		}
+	for seg := range v.inUse {
+		b.segments[seg] = true
+	}
+	if err := v.journal.Retain(b.segments); err != nil {
+		v.o.Log.Warn("trim journal", "err", err)
 	}
 	return nil
 }
@@ -208,15 +209,6 @@ func (v *Volume) settleBatch(b *batch) {
 		}
 	}
 	v.wake.Broadcast()
-}
-
-func (v *Volume) flushingAny() bool {
-	for ino := range v.fresh {
-		if in := v.inodes[ino]; in != nil && in.content != nil && in.content.flushing {
-			return true
-		}
-	}
-	return false
 }
 
 // write makes a batch durable: bytes first, then the rows that name them.

@@ -93,10 +93,11 @@ type Volume struct {
 	queued   map[Ino]flushKind
 	wake     *sync.Cond // flushers: queue grew; writers: budget fell; flush ended
 	chunkers chan *blockstore.Chunker
-	buffers  chan []byte   // chunks on their way into blocks
-	kick     chan struct{} // the keeper is to look now
-	flushes  int           // under way
-	holding  bool          // a commit waits for flushes to end: start none
+	buffers  chan []byte    // chunks on their way into blocks
+	kick     chan struct{}  // the keeper is to look now
+	flushes  int            // under way
+	inUse    map[uint32]int // journal segments that reads and flushes under way need
+	holding  bool           // a commit waits for flushes to end: start none
 	stopping bool
 	// namesBlocks says that extents not saved yet name blocks that may not be
 	// durable yet.
@@ -152,7 +153,7 @@ func Open(ctx context.Context, o Options) (*Volume, error) {
 		o: o, sealer: blockstore.NewSealer(o.Keys.Scope),
 		inodes: map[Ino]*inode{}, dents: map[dentKey]*dent{}, refs: map[Ino]*refs{},
 		pinned: btree.NewG(32, dentLess), touched: map[Ino]*touchSet{},
-		fresh: map[Ino]struct{}{}, queued: map[Ino]flushKind{}, gen: 1,
+		fresh: map[Ino]struct{}{}, queued: map[Ino]flushKind{}, inUse: map[uint32]int{}, gen: 1,
 	}
 	v.wake = sync.NewCond(&v.mu)
 	v.kick = make(chan struct{}, 1)
