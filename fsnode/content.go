@@ -57,6 +57,9 @@ func (v *Volume) contentOf(in *inode) (*content, error) {
 	}
 	in.content = c
 	v.weigh(in)
+	if !c.fresh.Empty() {
+		v.fresh[in.ino] = struct{}{} // its journal records are in use from here on
+	}
 	return c, nil
 }
 

@@ -157,9 +157,13 @@ func (v *Volume) useJournal(pos cache.JournalPos, n int) {
 func (v *Volume) flush(ctx context.Context, ino Ino, kind flushKind) error {
 	v.mu.Lock()
 	in := v.inodes[ino]
-	for in != nil && (v.holding || in.content != nil && in.content.flushing) {
+	for in != nil && !v.stopping && (v.holding || in.content != nil && in.content.flushing) {
 		v.wake.Wait()
 		in = v.inodes[ino]
+	}
+	if v.stopping {
+		v.mu.Unlock()
+		return context.Canceled
 	}
 	if in == nil || in.dead || in.rec.Inlined || in.content == nil || in.content.fresh.Empty() {
 		v.mu.Unlock()

@@ -98,6 +98,9 @@ func (v *Volume) save(ctx context.Context) error {
 		return fmt.Errorf("save: %w", err)
 	}
 	v.settleBatch(b)
+	if v.hoard {
+		return nil
+	}
 	for seg := range v.inUse {
 		b.segments[seg] = true
 	}

@@ -97,6 +97,7 @@ type Volume struct {
 	kick     chan struct{}  // the keeper is to look now
 	flushes  int            // under way
 	inUse    map[uint32]int // journal segments that reads and flushes under way need
+	hoard    bool           // some journal records could not be accounted for: trim none
 	holding  bool           // a commit waits for flushes to end: start none
 	stopping bool
 	// namesBlocks says that extents not saved yet name blocks that may not be
@@ -240,6 +241,7 @@ func (v *Volume) recover(ctx context.Context) error {
 		}
 		if err != nil {
 			v.o.Log.Error("recover fresh bytes", "inode", ino, "err", err)
+			v.hoard = true
 			continue
 		}
 		v.enqueue(in, flushAll)

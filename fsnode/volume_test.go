@@ -354,3 +354,39 @@ func TestNoMemoryMeansWouldBlock(t *testing.T) {
 		t.Fatalf("%d fresh bytes in memory", got)
 	}
 }
+
+// TestJournalOutlivesSavesUntilFlushed crashes with bytes that only the journal
+// has, and saves before they are flushed: a volume opened read-only does not
+// flush.
+func TestJournalOutlivesSavesUntilFlushed(t *testing.T) {
+	r := newRig(t, nil)
+	ino := r.create(RootIno, "f", noise(1, 200<<10))
+	r.v.mu.Lock()
+	r.v.holding = true // no flush gets in between
+	r.v.mu.Unlock()
+	if err := r.v.Fsync(bg, ino); err != nil {
+		t.Fatal(err)
+	}
+	r.crash()
+	r.adjust = func(o *Options) { o.ReadOnly = true }
+	r.open()
+	for range 3 {
+		r.v.mu.Lock()
+		r.v.change(r.v.inodes[RootIno])
+		r.v.mu.Unlock()
+		if err := r.v.save(bg); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !bytes.Equal(r.read(ino), noise(1, 200<<10)) {
+		t.Fatal("bytes lost")
+	}
+	r.crash()
+	r.adjust = nil
+	r.open()
+	if !bytes.Equal(r.read(ino), noise(1, 200<<10)) {
+		t.Fatal("bytes lost by the second crash")
+	}
+	r.commit()
+	r.checkClean()
+}
