@@ -372,9 +372,15 @@ func TestJournalOutlivesSavesUntilFlushed(t *testing.T) {
 	r.open()
 	for range 3 {
 		r.v.mu.Lock()
-		r.v.change(r.v.inodes[RootIno])
+		in, err := r.v.inode(RootIno)
+		if err == nil {
+			r.v.change(in)
+		}
 		r.v.mu.Unlock()
-		if err := r.v.save(bg); err != nil {
+		if err == nil {
+			err = r.v.save(bg)
+		}
+		if err != nil {
 			t.Fatal(err)
 		}
 	}
