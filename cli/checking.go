@@ -20,6 +20,10 @@ func (e *engine) check(ctx context.Context, a checkArgs, emit emitter) (checkRes
 	if a.Volume == "" {
 		names = e.volumeNames()
 	}
+	// A store that is back counts as it is now, not as it was at the mount.
+	if err := e.stack.swarm.Reopen(ctx); err != nil {
+		e.log.Warn("stores are away", "err", err)
+	}
 	r := checkResults{Volumes: []checkResult{}}
 	for _, name := range names {
 		one, err := e.checkVolume(ctx, name, a.Repair, emit)
