@@ -111,6 +111,11 @@ func TestDecodeProperty(t *testing.T) {
 			if err != nil || !bytes.Equal(got, s.block) {
 				r.Fatalf("%d right shards of %v: %d bytes, %v", right, class, len(got), err)
 			}
+		} else if err == nil {
+			// Damage to what only stands for padding leaves the block right.
+			if !bytes.Equal(got, s.block) {
+				r.Fatalf("%d right shards of %v: a wrong block", right, class)
+			}
 		} else if !errors.Is(err, blockstore.ErrLost) || len(got) != 0 {
 			r.Fatalf("%d right shards of %v: %d bytes, %v; want ErrLost", right, class, len(got), err)
 		}
@@ -120,6 +125,26 @@ func TestDecodeProperty(t *testing.T) {
 			}
 		}
 	})
+}
+
+// The last data shard of a small block ends in padding. Damage that touches
+// nothing else is no loss for a reader, and one for who counts right shards.
+func TestDecodePadding(t *testing.T) {
+	c := blockstore.NewCoder()
+	s := newStripe(t, c, blockstore.Class{K: 3, N: 5}, 0, 19) // three shards of 7 bytes, 2 of them padding
+	given := slices.Clone(s.shards)
+	given[2], given[3], given[4] = nil, nil, bytes.Clone(given[4])
+	given[4][5] ^= 1
+	if got, err := c.Decode(nil, s.d, given); err != nil || !bytes.Equal(got, s.block) {
+		t.Fatalf("damaged padding: %d bytes, %v", len(got), err)
+	}
+	if err := c.Rebuild(s.d, given); !errors.Is(err, blockstore.ErrLost) {
+		t.Fatalf("rebuilt from two right shards: %v", err)
+	}
+	given[4][4] ^= 1
+	if got, err := c.Decode(nil, s.d, given); !errors.Is(err, blockstore.ErrLost) || len(got) != 0 {
+		t.Fatalf("damaged data: %d bytes, %v; want ErrLost", len(got), err)
+	}
 }
 
 func TestRebuildProperty(t *testing.T) {
