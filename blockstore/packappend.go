@@ -3,6 +3,8 @@ package blockstore
 import (
 	"fmt"
 	"sync"
+
+	"pifs/blockstore/failpoint"
 )
 
 // smallRecord is the size in bytes up to which copying a shard is cheaper
@@ -32,6 +34,7 @@ func (p *Pack) append(shard []byte) (location, error) {
 		_ = f.Truncate(loc.off) // gives the space back; recovery copes without
 		return location{}, err
 	}
+	failpoint.Hit(failpoint.PackAppended)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.stats[loc.pack].size = loc.end()
@@ -61,6 +64,7 @@ func (p *Pack) openTail(size int64) (n uint32, end int64, err error) {
 		return 0, 0, fmt.Errorf("create pack: %w", err)
 	}
 	p.files.release(f)
+	failpoint.Hit(failpoint.PackCreated)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.tail, p.newDir = n, true
@@ -95,6 +99,7 @@ func writeRecord(f File, off int64, shard []byte) error {
 	if _, err := f.WriteAt(h[:], off); err != nil {
 		return err
 	}
+	failpoint.Hit(failpoint.PackHeaderWritten)
 	_, err := f.WriteAt(shard, off+recordHeader)
 	return err
 }

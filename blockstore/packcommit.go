@@ -10,6 +10,8 @@ import (
 	"syscall"
 
 	"github.com/mattn/go-sqlite3"
+
+	"pifs/blockstore/failpoint"
 )
 
 // change is what the index does not know yet about one id.
@@ -33,9 +35,11 @@ func (x *packIndex) commit(b batch) error {
 	if err := errors.Join(applyChanges(tx, b.changes), applyStats(tx, b.stats)); err != nil {
 		return fmt.Errorf("write index: %w", errors.Join(indexError(err), tx.Rollback()))
 	}
+	failpoint.Hit(failpoint.PackIndexWriting)
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("write index: %w", indexError(err))
 	}
+	failpoint.Hit(failpoint.PackIndexCommitted)
 	return nil
 }
 

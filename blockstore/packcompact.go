@@ -3,6 +3,8 @@ package blockstore
 import (
 	"context"
 	"fmt"
+
+	"pifs/blockstore/failpoint"
 )
 
 // Compact rewrites the packs of which at least the fraction minGarbage is
@@ -50,6 +52,7 @@ func (p *Pack) compactPack(ctx context.Context, n uint32) (freed int64, err erro
 	if err != nil {
 		return 0, err
 	}
+	failpoint.Hit(failpoint.PackEvacuated)
 	// The copies, and deletions that emptied the pack, must be durable before
 	// the pack goes.
 	if err := p.flush(ctx); err != nil {
@@ -67,6 +70,7 @@ func (p *Pack) compactPack(ctx context.Context, n uint32) (freed int64, err erro
 	if err := p.files.remove(n); err != nil {
 		return -moved, err
 	}
+	failpoint.Hit(failpoint.PackRemoved)
 	p.mu.Lock()
 	delete(p.stats, n)
 	delete(p.change, n)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+
+	"pifs/blockstore/failpoint"
 )
 
 // Sync makes everything before it durable; see Store. Deletions live in the
@@ -101,6 +103,7 @@ func (p *Pack) syncPacks(u unsynced) error {
 			p.distrust(n, from)
 		}
 	}
+	failpoint.Hit(failpoint.PackSynced)
 	return errors.Join(errs...)
 }
 

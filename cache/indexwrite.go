@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"pifs/blockstore"
+	"pifs/blockstore/failpoint"
 )
 
 const (
@@ -32,7 +33,12 @@ func (db *indexDB) write(ctx context.Context, batch map[blockstore.Address]*entr
 	if _, err := tx.Exec(addTotals, delta.blocks, delta.plain, delta.bytes); err != nil {
 		return sqlError(err)
 	}
-	return sqlError(tx.Commit())
+	failpoint.Hit(failpoint.BlockIndexWriting)
+	if err := tx.Commit(); err != nil {
+		return sqlError(err)
+	}
+	failpoint.Hit(failpoint.BlockIndexCommitted)
+	return nil
 }
 
 // writeRows writes the rows in order of address, which spares the B-tree, and
@@ -93,7 +99,11 @@ func RemoveIndex(dir string) error {
 		return err
 	}
 	defer db.close()
-	return db.setRebuilding(true)
+	if err := db.setRebuilding(true); err != nil {
+		return err
+	}
+	failpoint.Hit(failpoint.BlockIndexRemoved)
+	return nil
 }
 
 func (db *indexDB) setRebuilding(on bool) error {
@@ -120,5 +130,6 @@ func (b *Blocks) FinishRebuild(ctx context.Context) error {
 	if err := b.Sync(ctx); err != nil {
 		return err
 	}
+	failpoint.Hit(failpoint.BlockIndexAdopted)
 	return b.index.db.setRebuilding(false)
 }

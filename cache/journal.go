@@ -14,6 +14,7 @@ import (
 	"sync"
 
 	"pifs/blockstore"
+	"pifs/blockstore/failpoint"
 )
 
 const (
@@ -113,6 +114,7 @@ func (j *Journal) Append(p []byte) (JournalPos, error) {
 	if _, err := f.WriteAt(j.buf, int64(j.size)); err != nil {
 		return JournalPos{}, fmt.Errorf("append to journal: %w", err)
 	}
+	failpoint.Hit(failpoint.JournalAppended)
 	pos := JournalPos{Segment: j.cur, At: j.size, Size: uint32(len(p))}
 	j.size += uint64(len(j.buf))
 	j.dirty[j.cur] = true
@@ -129,6 +131,7 @@ func (j *Journal) current() (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start journal segment: %w", err)
 	}
+	failpoint.Hit(failpoint.JournalStarted)
 	j.cur, j.size, j.files[seg] = seg, 0, f
 	return f, nil
 }
@@ -155,6 +158,7 @@ func (j *Journal) Sync() error {
 		}
 	}
 	if err == nil {
+		failpoint.Hit(failpoint.JournalSynced)
 		return nil
 	}
 	j.mu.Lock()
@@ -222,6 +226,7 @@ func (j *Journal) Retain(used map[uint32]bool) error {
 		if err := os.Remove(j.path(s)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("delete journal segment: %w", err)
 		}
+		failpoint.Hit(failpoint.JournalTrimmed)
 	}
 	return nil
 }

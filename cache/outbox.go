@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"pifs/blockstore"
+	"pifs/blockstore/failpoint"
 )
 
 // outbox holds the bytes of pinned blocks, in a pack store of its own whose
@@ -60,6 +61,7 @@ func (o *outbox) pin(ctx context.Context, addr blockstore.Address, block []byte,
 	if err := pack.Put(ctx, blockstore.ShardID(addr), block); err != nil {
 		return err
 	}
+	failpoint.Hit(failpoint.OutboxPinned)
 	o.dirty.Lock()
 	o.unsafe = true
 	o.dirty.Unlock()
@@ -135,6 +137,7 @@ func (o *outbox) reset(ctx context.Context, empty func() bool) error {
 	if err := errors.Join(pack.Close(), os.RemoveAll(o.dir)); err != nil {
 		return fmt.Errorf("reset outbox: %w", err)
 	}
+	failpoint.Hit(failpoint.OutboxReset)
 	if err := o.open(); err != nil {
 		return fmt.Errorf("reset outbox: %w", err)
 	}

@@ -16,6 +16,7 @@ import (
 
 	cli "github.com/urfave/cli/v2"
 
+	"pifs/blockstore/failpoint"
 	"pifs/cli/control"
 	"pifs/cli/home"
 )
@@ -115,6 +116,7 @@ func newDaemon(ctx context.Context, dir string, ask home.AskFunc, also io.Writer
 	}
 	d.engine.unmounted = d.poke
 	d.server, err = control.Listen(h.Socket(), d, onWire)
+	failpoint.Hit(failpoint.DaemonListening)
 	return d, err
 }
 
@@ -204,5 +206,6 @@ func (d *daemon) close(ctx context.Context) error {
 	if d.log != nil {
 		err = errors.Join(err, d.log.Close())
 	}
+	failpoint.Hit(failpoint.DaemonEnding)
 	return errors.Join(err, d.lock.Release())
 }

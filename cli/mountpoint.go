@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"pifs/blockstore/failpoint"
 	"pifs/cache"
 	"pifs/cli/home"
 	"pifs/mount"
@@ -46,9 +47,11 @@ func (e *engine) mount(ctx context.Context, a mountArgs, _ emitter) (mountResult
 	if err != nil {
 		return r, err
 	}
+	failpoint.Hit(failpoint.MountOpened)
 	if err := e.attach(v, a, back); err != nil {
 		return r, errors.Join(err, back(ctx))
 	}
+	failpoint.Hit(failpoint.MountAttached)
 	e.log.Info("mounted", "volume", a.Volume, "dir", a.Dir)
 	return r, nil
 }
@@ -137,6 +140,7 @@ func (e *engine) attach(v *openVolume, a mountArgs, back func(context.Context) e
 	go v.changed.run(m.done, m.forget, e.log)
 	go func() {
 		served := m.server.Serve()
+		failpoint.Hit(failpoint.UmountDetached)
 		// The mount is listed until its volume is closed: a daemon that
 		// ends in between would take the last head with it.
 		m.err = errors.Join(served, back(e.ctx))
@@ -213,6 +217,7 @@ func (e *engine) finish(ctx context.Context, v *openVolume, m *mountPoint, emit 
 	} else if err != nil {
 		return r, err
 	}
+	failpoint.Hit(failpoint.UmountCommitted)
 	return r, m.unmount()
 }
 

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"pifs/blockstore"
+	"pifs/blockstore/failpoint"
 	"pifs/cache"
 	"pifs/cli/home"
 	"pifs/fsnode"
@@ -66,6 +67,7 @@ func (st *stack) openStores() ([]swarm.Member, error) {
 		}
 	}
 	if fresh {
+		failpoint.Hit(failpoint.HomeStoresMade)
 		if err := st.home.SaveConfig(); err != nil {
 			return nil, err
 		}

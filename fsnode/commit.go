@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"pifs/blockstore"
+	"pifs/blockstore/failpoint"
 	"pifs/fsnode/mst"
 )
 
@@ -36,6 +37,7 @@ func (v *Volume) Commit(ctx context.Context, label string, progress func(done, t
 	if err != nil {
 		return HeadInfo{}, fmt.Errorf("commit: %w", err)
 	}
+	failpoint.Hit(failpoint.CommitInstalled)
 	if err := v.save(ctx); err != nil {
 		return HeadInfo{}, err
 	}
@@ -56,21 +58,26 @@ func (v *Volume) commitCut(ctx context.Context, c *cut, label string) (HeadInfo,
 	if err := v.storeFiles(ctx, c); err != nil {
 		return HeadInfo{}, err
 	}
+	failpoint.Hit(failpoint.CommitFilesBuilt)
 	root, err := v.buildTrees(ctx, c)
 	if err != nil {
 		return HeadInfo{}, err
 	}
+	failpoint.Hit(failpoint.CommitTreesBuilt)
 	state, counts, err := v.nextManifest(ctx, root)
 	if err != nil {
 		return HeadInfo{}, err
 	}
+	failpoint.Hit(failpoint.CommitManifest)
 	if err := v.o.Blocks.Sync(ctx); err != nil {
 		return HeadInfo{}, err
 	}
+	failpoint.Hit(failpoint.CommitDurable)
 	head, err := v.appendHead(ctx, c, root, state, label)
 	if err != nil {
 		return HeadInfo{}, err
 	}
+	failpoint.Hit(failpoint.CommitHeadKept)
 	v.installCut(c, state, counts)
 	return head, nil
 }

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"pifs/blockstore"
+	"pifs/blockstore/failpoint"
 	"pifs/cache"
 )
 
@@ -202,6 +203,7 @@ type chunked struct{ limit, hardCut int64 }
 // returns the extents of the whole frozen content if final.
 func (v *Volume) store(ctx context.Context, in *inode, f *frozen, final bool) ([]extent, error) {
 	exts, got, err := v.chunk(ctx, f, final)
+	failpoint.Hit(failpoint.FlushStored)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	c := in.content

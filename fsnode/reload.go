@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"pifs/blockstore/failpoint"
 	"pifs/fsnode/mst"
 )
 
@@ -25,6 +26,7 @@ func (v *Volume) reload(ctx context.Context, h HeadEntry) error {
 	if err := r.dir(ctx, RootIno, get(info.tree.Root.Dir), get(info.tree.Side.Dir)); err != nil {
 		return fmt.Errorf("load head %d: %w", h.Seq, err)
 	}
+	failpoint.Hit(failpoint.ReloadWalked)
 	return r.finish(ctx, &info)
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/mattn/go-sqlite3"
 
+	"pifs/blockstore/failpoint"
 	"pifs/cache"
 )
 
@@ -225,6 +226,7 @@ func (v *Volume) write(ctx context.Context, b *batch) error {
 			return err
 		}
 	}
+	failpoint.Hit(failpoint.SaveBytesDurable)
 	tx, err := v.db.w.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
@@ -234,9 +236,11 @@ func (v *Volume) write(ctx context.Context, b *batch) error {
 	if err := w.batch(b, positions); err != nil {
 		return full(err)
 	}
+	failpoint.Hit(failpoint.MetaWriting)
 	if err := tx.Commit(); err != nil {
 		return full(fmt.Errorf("commit: %w", err))
 	}
+	failpoint.Hit(failpoint.MetaCommitted)
 	return nil
 }
 

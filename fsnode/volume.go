@@ -13,6 +13,7 @@ import (
 	"github.com/google/btree"
 
 	"pifs/blockstore"
+	"pifs/blockstore/failpoint"
 	"pifs/cache"
 )
 
@@ -244,6 +245,7 @@ func (v *Volume) recover(ctx context.Context) error {
 			v.hoard = true
 			continue
 		}
+		failpoint.Hit(failpoint.RecoverQueued)
 		v.enqueue(in, flushAll)
 	}
 	orphans, err := v.db.integers(ctx, "SELECT ino FROM orphan")
@@ -267,6 +269,7 @@ func (v *Volume) Close(ctx context.Context) error {
 		}
 	}
 	v.stop()
+	failpoint.Hit(failpoint.VolumeClosing)
 	if e := v.closeFiles(); err == nil {
 		err = e
 	}

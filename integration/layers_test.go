@@ -15,16 +15,17 @@ import (
 // not listed may import nothing of ours.
 func layers() map[string][]string {
 	return map[string][]string{
-		"blockstore":           {},
+		"blockstore":           {"blockstore/failpoint"},
+		"blockstore/failpoint": {},
 		"blockstore/blocktest": {"blockstore"},
-		"swarm":                {"blockstore"},
-		"cache":                {"blockstore"},
+		"swarm":                {"blockstore", "blockstore/failpoint"},
+		"cache":                {"blockstore", "blockstore/failpoint"},
 		"fsnode/mst":           {"blockstore"},
-		"fsnode":               {"blockstore", "cache", "fsnode/mst"},
+		"fsnode":               {"blockstore", "cache", "fsnode/mst", "blockstore/failpoint"},
 		"mount":                {"blockstore", "fsnode"},
-		"cli/home":             {"blockstore"},
+		"cli/home":             {"blockstore", "blockstore/failpoint"},
 		"cli/control":          {},
-		"cli":                  {"blockstore", "cache", "swarm", "fsnode", "mount", "cli/home", "cli/control"},
+		"cli":                  {"blockstore", "cache", "swarm", "fsnode", "mount", "cli/home", "cli/control", "blockstore/failpoint"},
 		"cli/pifs":             {"cli"},
 		"integration/demo":     {},
 		"integration/bench":    {"blockstore", "fsnode", "mount"}, // the null file system stands behind our own loop

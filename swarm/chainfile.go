@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"pifs/blockstore"
+	"pifs/blockstore/failpoint"
 )
 
 // chainFile is what a chain needs of its *os.File; tests make it fail.
@@ -122,6 +123,7 @@ func (c *Chain) cut() error {
 	if err := appendTo(c.path+".torn", torn); err != nil {
 		return fmt.Errorf("keep torn record: %w", err)
 	}
+	failpoint.Hit(failpoint.ChainTornKept)
 	if err := errors.Join(c.file.Truncate(c.size), c.file.Sync()); err != nil {
 		return fmt.Errorf("cut torn record: %w", err)
 	}
@@ -140,9 +142,11 @@ func appendTo(path string, r io.Reader) error {
 // write appends a frame durably, or leaves the file as it was.
 func (c *Chain) write(frame []byte) error {
 	_, err := c.file.WriteAt(frame, c.size)
+	failpoint.Hit(failpoint.HeadWritten)
 	if err == nil {
 		err = c.file.Sync()
 		if err == nil {
+			failpoint.Hit(failpoint.HeadSynced)
 			return nil
 		}
 		// After a failed sync nobody can say what is on the disk.

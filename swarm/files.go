@@ -4,6 +4,8 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+
+	"pifs/blockstore/failpoint"
 )
 
 // writeNew makes a file of mode 0600 that must not exist, durably. It appears
@@ -22,6 +24,7 @@ func writeNew(path string, content []byte) error {
 	if err := os.Link(f.Name(), path); err != nil {
 		return err
 	}
+	failpoint.Hit(failpoint.FileLinked)
 	return syncDir(dir)
 }
 

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"pifs/blockstore"
+	"pifs/blockstore/failpoint"
 )
 
 // Local is a member's store in a folder of this machine. The folder may be
@@ -223,6 +224,7 @@ func (l *Local) Reopen(context.Context) error {
 		_ = l.pack.Close()
 	}
 	l.open()
+	failpoint.Hit(failpoint.StoreReopened)
 	return l.away
 }
 

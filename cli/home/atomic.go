@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"pifs/blockstore/failpoint"
 )
 
 // WriteFile replaces path by a file of mode 0600 with data, durable on
@@ -25,9 +27,11 @@ func WriteFile(path string, data []byte) (err error) {
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
+	failpoint.Hit(failpoint.FileReplacing)
 	if err := os.Rename(f.Name(), path); err != nil {
 		return err
 	}
+	failpoint.Hit(failpoint.FileReplaced)
 	return syncDir(dir)
 }
 

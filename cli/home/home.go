@@ -12,6 +12,8 @@ import (
 	"syscall"
 
 	"github.com/adrg/xdg"
+
+	"pifs/blockstore/failpoint"
 )
 
 // The kinds of failure of this package.
@@ -65,6 +67,7 @@ func Create(dir string, s Settings, genesis string) (*Home, error) {
 	if err := h.createKeys(genesis); err != nil {
 		return nil, err
 	}
+	failpoint.Hit(failpoint.HomeKeysMade)
 	for _, sub := range []string{"stores", "cache", "volumes"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {
 			return nil, fmt.Errorf("create home: %w", err)
