@@ -14,6 +14,7 @@ const (
 	callSnapshot     = "snapshot"
 	callDiff         = "diff"
 	callRestore      = "restore"
+	callClone        = "clone"
 	callInfo         = "info"
 	callCacheDrop    = "cache-drop"
 	callVolumeCreate = "volume-create"
@@ -83,6 +84,13 @@ type restoreArgs struct{ Volume, Head, Path, To string }
 
 type restoreResult struct {
 	Restored int `json:"restored"` // files and directories
+}
+
+type cloneArgs struct{ Volume, Src, Dst string }
+
+type cloneResult struct {
+	Path   string `json:"path"`   // of the clone, inside the volume
+	Cloned int64  `json:"cloned"` // files, directories and others
 }
 
 type infoArgs struct{ Volume, Path string }

@@ -64,6 +64,7 @@ func (e *engine) calls() map[string]callFunc {
 		callSnapshot:     typed(e.snapshot),
 		callDiff:         typed(e.diff),
 		callRestore:      typed(e.restore),
+		callClone:        typed(e.clone),
 		callInfo:         typed(e.info),
 		callCacheDrop:    typed(e.cacheDrop),
 		callVolumeCreate: typed(e.volumeCreate),

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"syscall"
 	"time"
 
 	"pifs/blockstore"
@@ -126,12 +127,27 @@ func (e *engine) diff(ctx context.Context, a diffArgs, emit emitter) (none, erro
 }
 
 func (e *engine) restore(ctx context.Context, a restoreArgs, _ emitter) (r restoreResult, err error) {
-	err = e.with(ctx, a.Volume, func(v *fsnode.Volume) error {
+	err = e.changing(ctx, a.Volume, func(v *fsnode.Volume) error {
 		head, err := findHead(v, a.Volume, a.Head)
 		if err != nil {
 			return err
 		}
 		r.Restored, err = v.Restore(ctx, head, a.Path, a.To)
+		return err
+	})
+	return r, err
+}
+
+func (e *engine) clone(ctx context.Context, a cloneArgs, emit emitter) (r cloneResult, err error) {
+	err = e.changing(ctx, a.Volume, func(v *fsnode.Volume) error {
+		var err error
+		r.Path, r.Cloned, err = v.Clone(ctx, a.Src, a.Dst, func(done, total int64) { emit.progress(done, total, "names") })
+		switch {
+		case errors.Is(err, syscall.EEXIST):
+			return fail(syscall.EEXIST, fmt.Sprintf("%s exists already: clone to a name that does not, or into a folder", r.Path), err)
+		case errors.Is(err, syscall.EROFS):
+			return fail(errUsage, "snapshots are read-only: clone to a path outside .pifs", err)
+		}
 		return err
 	})
 	return r, err

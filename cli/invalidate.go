@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"log/slog"
 	"sync"
 
@@ -19,6 +20,7 @@ type stale struct {
 type invalidator struct {
 	mu      sync.Mutex
 	changed map[stale]struct{}
+	waiting []chan struct{} // closed when the kernel was told of all of changed
 	wake    chan struct{}
 }
 
@@ -34,9 +36,31 @@ func (i *invalidator) noteName(parent fsnode.Ino, name string) {
 	i.mu.Lock()
 	i.changed[stale{parent, name}] = struct{}{}
 	i.mu.Unlock()
+	i.poke()
+}
+
+func (i *invalidator) poke() {
 	select {
 	case i.wake <- struct{}{}:
 	default:
+	}
+}
+
+// settle returns when the kernel was told of everything noted before, or done
+// is closed. The caller holds no lock that answering the kernel needs.
+func (i *invalidator) settle(ctx context.Context, done <-chan struct{}) error {
+	told := make(chan struct{})
+	i.mu.Lock()
+	i.waiting = append(i.waiting, told)
+	i.mu.Unlock()
+	i.poke()
+	select {
+	case <-told:
+		return nil
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
@@ -49,13 +73,16 @@ func (i *invalidator) run(done <-chan struct{}, tell func(stale) error, log *slo
 		case <-i.wake:
 		}
 		i.mu.Lock()
-		batch := i.changed
-		i.changed = map[stale]struct{}{}
+		batch, waiting := i.changed, i.waiting
+		i.changed, i.waiting = map[stale]struct{}{}, nil
 		i.mu.Unlock()
 		for s := range batch {
 			if err := tell(s); err != nil {
 				log.Debug("invalidate", "inode", s.ino, "err", err)
 			}
+		}
+		for _, told := range waiting {
+			close(told)
 		}
 	}
 }

@@ -135,6 +135,7 @@ func (e *engine) attach(v *openVolume, a mountArgs, back func(context.Context) e
 	})
 	if err != nil {
 		e.detached(v)
+		close(m.done)
 		return fail(errMountPoint, oneLine(err)+"; more stands in "+e.home.Path("log"), err)
 	}
 	go v.changed.run(m.done, m.forget, e.log)

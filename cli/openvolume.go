@@ -101,16 +101,24 @@ func (e *engine) giveBack(ctx context.Context, v *openVolume) error {
 	return nil
 }
 
-// with runs fn on a volume that need not be mounted.
-func (e *engine) with(ctx context.Context, name string, fn func(*fsnode.Volume) error) error {
+// changing runs fn on a volume, mounted or not, for a call that changes files
+// beside the kernel; the kernel knows of it when the call returns.
+func (e *engine) changing(ctx context.Context, name string, fn func(*fsnode.Volume) error) error {
 	v, back, err := e.use(ctx, name, volumeOptions{})
 	if err != nil {
 		return err
 	}
-	return errors.Join(fn(v.fs), back(ctx))
+	err = fn(v.fs)
+	e.mu.Lock()
+	m := v.mount
+	e.mu.Unlock()
+	if m != nil {
+		err = errors.Join(err, v.changed.settle(ctx, m.done))
+	}
+	return errors.Join(err, back(ctx))
 }
 
-// reading is like with for calls that change nothing: they may also use a
+// reading is like changing for calls that change nothing: they may also use a
 // volume that is mounted for reading only.
 func (e *engine) reading(ctx context.Context, name string, fn func(*fsnode.Volume) error) error {
 	e.mu.Lock()

@@ -16,6 +16,7 @@ type cut struct {
 	files   map[Ino]*fileCut
 	snap    *snapshot         // of the database: what memory did not have stands there
 	touched map[Ino]*touchSet // to be given back if the commit fails
+	apart   map[Ino]*touchSet // of directories that are built aside: a later commit's
 	since   time.Time
 	count   volumeCount
 }
@@ -56,7 +57,7 @@ func (v *Volume) takeCut() (*cut, error) {
 	for v.flushes > 0 {
 		v.wake.Wait()
 	}
-	c := &cut{dirs: map[Ino]*dirCut{}, files: map[Ino]*fileCut{}, touched: v.touched, since: v.changed, count: v.count}
+	c := &cut{dirs: map[Ino]*dirCut{}, files: map[Ino]*fileCut{}, touched: v.touched, apart: map[Ino]*touchSet{}, since: v.changed, count: v.count}
 	c.count.NextIno = v.nextIno
 	var err error
 	if c.snap, err = v.db.snapshot(v.ctx); err == nil {
@@ -68,7 +69,10 @@ func (v *Volume) takeCut() (*cut, error) {
 		v.releaseCut(c)
 		return nil, err
 	}
-	v.touched, v.touches, v.changed = map[Ino]*touchSet{}, 0, time.Time{}
+	for ino := range c.apart {
+		delete(c.touched, ino)
+	}
+	v.touched, v.touches, v.changed = c.apart, 0, time.Time{}
 	return c, nil
 }
 
@@ -84,7 +88,7 @@ func (v *Volume) fillCut(c *cut) error {
 			continue
 		}
 		in, err := v.inode(ino)
-		if err == syscall.ENOENT || err == nil && in.rec.Nlink == 0 {
+		if err == syscall.ENOENT {
 			continue
 		}
 		if err != nil {
@@ -93,6 +97,10 @@ func (v *Volume) fillCut(c *cut) error {
 		d, err := v.cutDir(c, ino)
 		if err != nil {
 			return err
+		}
+		if d == nil {
+			c.apart[ino] = t
+			continue
 		}
 		if t.all {
 			err = v.cutAll(c, d)
@@ -110,7 +118,8 @@ func (v *Volume) fillCut(c *cut) error {
 	return nil
 }
 
-// cutDir adds a directory, and those above it, to the cut.
+// cutDir adds a directory, and those above it, to the cut; nil if it is not in
+// the tree: built aside, or removed and still open.
 func (v *Volume) cutDir(c *cut, ino Ino) (*dirCut, error) {
 	if d := c.dirs[ino]; d != nil {
 		return d, nil
@@ -120,15 +129,19 @@ func (v *Volume) cutDir(c *cut, ino Ino) (*dirCut, error) {
 		return nil, err
 	}
 	d := &dirCut{ino: ino, rec: in.rec, names: map[string]*nameCut{}}
-	c.dirs[ino] = d
 	if ino == RootIno {
+		c.dirs[ino] = d
 		return d, nil
+	}
+	if len(in.rec.Links) == 0 {
+		return nil, nil
 	}
 	l := in.rec.Links[0]
 	up, err := v.cutDir(c, l.Parent)
-	if err != nil {
+	if up == nil || err != nil {
 		return nil, err
 	}
+	c.dirs[ino] = d
 	d.depth = up.depth + 1
 	up.names[l.Name] = &nameCut{ino: ino, rec: &d.rec}
 	return d, nil

@@ -121,6 +121,12 @@ func (v *Volume) dropDent(d *dent) {
 // setDent makes the entry found as d name ino; ino 0 removes it. The entry is
 // marked for saving and for the next commit. v.mu is held.
 func (v *Volume) setDent(d *dent, ino Ino, typ uint32) {
+	v.placeDent(d, ino, typ)
+	v.touch(d.key.parent, d.name)
+}
+
+// placeDent is setDent for a change that the directory's trees have already.
+func (v *Volume) placeDent(d *dent, ino Ino, typ uint32) {
 	cur := v.dents[d.key]
 	if cur == nil {
 		cur = &dent{key: d.key}
@@ -132,7 +138,6 @@ func (v *Volume) setDent(d *dent, ino Ino, typ uint32) {
 		v.pending.dents = append(v.pending.dents, cur)
 		v.pinned.ReplaceOrInsert(cur)
 	}
-	v.touch(d.key.parent, d.name)
 }
 
 // touchSet is the names of a directory whose entries in the Merkle tree are

@@ -167,6 +167,10 @@ func (v *Volume) destroy(in *inode) {
 		c.base = nil
 	}
 	delete(v.fresh, in.ino)
+	if in.rec.isDir() {
+		delete(v.touched, in.ino)
+		v.pending.behind[in.ino] = false
+	}
 	in.dead = true
 	v.count.Inodes--
 	v.pending.orphans[in.ino] = false

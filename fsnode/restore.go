@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 	"syscall"
-
-	"pifs/fsnode/mst"
 )
 
 // Restore makes the tree at path in a head, or all of it if path is empty,
@@ -21,15 +19,15 @@ func (v *Volume) Restore(ctx context.Context, from HeadInfo, what, to string) (i
 	if to == "" {
 		to = what
 	}
-	e, err := v.entryAt(ctx, &from, what)
+	it, err := v.itemAt(ctx, &from, what)
 	if err != nil {
 		return 0, fmt.Errorf("restore %q of head %d: %w", what, from.Seq, err)
 	}
 	r := restorer{v: v}
 	if to == "" {
-		err = r.fill(ctx, RootIno, &e)
+		err = r.fill(ctx, RootIno, &it)
 	} else {
-		err = r.at(ctx, to, &e)
+		err = r.at(ctx, to, &it)
 	}
 	if err != nil {
 		return r.done, fmt.Errorf("restore to %q: %w", to, err)
@@ -38,30 +36,6 @@ func (v *Volume) Restore(ctx context.Context, from HeadInfo, what, to string) (i
 }
 
 func cleanPath(p string) string { return strings.TrimPrefix(path.Clean("/"+p), "/") }
-
-// entryAt finds a path in a head.
-func (v *Volume) entryAt(ctx context.Context, h *HeadInfo, p string) (entry, error) {
-	e := h.tree.Root
-	for name := range strings.SplitSeq(p, "/") {
-		if name == "" {
-			continue
-		}
-		if !e.isDir() {
-			return e, syscall.ENOTDIR
-		}
-		raw, ok, err := mst.Get(ctx, treeBlocks{v}, get(e.Dir), []byte(name))
-		if err != nil {
-			return e, err
-		}
-		if !ok {
-			return e, syscall.ENOENT
-		}
-		if e, err = decodeEntry(raw); err != nil {
-			return e, err
-		}
-	}
-	return e, nil
-}
 
 // walk returns the inode at a path of the live tree. v.mu is held.
 func (v *Volume) walk(p string) (*inode, error) {
@@ -82,7 +56,7 @@ type restorer struct {
 	done int
 }
 
-func (r *restorer) at(ctx context.Context, to string, e *entry) error {
+func (r *restorer) at(ctx context.Context, to string, it *headItem) error {
 	dir, name := path.Split(to)
 	r.v.lock()
 	in, err := r.v.walk(strings.TrimSuffix(dir, "/"))
@@ -90,28 +64,12 @@ func (r *restorer) at(ctx context.Context, to string, e *entry) error {
 	if err != nil {
 		return err
 	}
-	return r.entry(ctx, in.ino, name, e)
+	return r.entry(ctx, in.ino, name, it)
 }
 
-// entry makes name in parent be e.
-func (r *restorer) entry(ctx context.Context, parent Ino, name string, e *entry) error {
-	ino, same, err := r.prepare(ctx, parent, name, e)
-	if err != nil || same {
-		return err
-	}
-	r.done++
-	switch {
-	case e.isDir():
-		return r.fill(ctx, ino, e)
-	case e.isFile():
-		return r.content(ctx, ino, e)
-	}
-	return r.attributes(ino, e)
-}
-
-// prepare returns the inode that name is, making it, and removing what has
-// another type. same says that nothing is left to do.
-func (r *restorer) prepare(ctx context.Context, parent Ino, name string, e *entry) (Ino, bool, error) {
+// entry makes name in parent be what it is in the head. What is there already
+// is changed where it differs.
+func (r *restorer) entry(ctx context.Context, parent Ino, name string, it *headItem) error {
 	v := r.v
 	v.lock()
 	in, err := v.child(parent, name)
@@ -120,34 +78,45 @@ func (r *restorer) prepare(ctx context.Context, parent Ino, name string, e *entr
 		have = in.rec
 	}
 	v.mu.Unlock()
-	keep := err == nil && have.Mode&modeType == e.Mode&modeType && (e.isDir() || e.isFile() && have.Nlink == 1)
-	if keep {
-		now := entryOf(&have)
-		now.File, now.Dir = have.File, nil
-		return in.ino, e.isFile() && len(differs(now, *e)) == 0, nil
+	switch {
+	case err == nil && changeable(&have, it):
+		return r.change(ctx, in.ino, &have, it)
+	case err == nil:
+		err = v.removeAll(ctx, parent, name)
+	case err == syscall.ENOENT:
+		err = nil
 	}
-	if err == nil {
-		if err := r.removeAll(ctx, parent, name); err != nil {
-			return 0, false, err
-		}
-	} else if err != syscall.ENOENT {
-		return 0, false, err
+	if err != nil {
+		return err
 	}
-	rec := record{Mode: e.Mode, Rdev: e.Rdev, Target: e.Target, Inlined: e.isFile()}
-	if e.Mode&modeType == modeLink {
-		rec.Size = e.Size
+	n, err := v.graft(ctx, it, parent, name, nil)
+	r.done += int(n)
+	return err
+}
+
+// changeable reports whether what is there can become it without being
+// replaced.
+func changeable(have *record, it *headItem) bool {
+	return have.Mode&modeType == it.Mode&modeType && (it.isDir() || it.isFile() && have.Nlink == 1)
+}
+
+// change makes inode ino, which is as have says, what it is in the head.
+func (r *restorer) change(ctx context.Context, ino Ino, have *record, it *headItem) error {
+	if it.isDir() {
+		r.done++
+		return r.fill(ctx, ino, it)
 	}
-	a, err := v.make(parent, name, rec, Cred{UID: e.UID, GID: e.GID})
-	if err == nil {
-		v.renamed(parent, name)
-		v.Forget(a.Ino, 1)
+	now := entryOf(have)
+	now.File, now.Dir = have.File, nil
+	if differs(now, it.entry) == "" {
+		return nil
 	}
-	return a.Ino, false, err
+	r.done++
+	return r.content(ctx, ino, it)
 }
 
 // removeAll removes a name and all below it.
-func (r *restorer) removeAll(ctx context.Context, parent Ino, name string) error {
-	v := r.v
+func (v *Volume) removeAll(ctx context.Context, parent Ino, name string) error {
 	v.lock()
 	in, err := v.child(parent, name)
 	v.mu.Unlock()
@@ -155,14 +124,8 @@ func (r *restorer) removeAll(ctx context.Context, parent Ino, name string) error
 		return err
 	}
 	if in.rec.isDir() {
-		names, err := r.names(ctx, in.ino)
-		if err != nil {
+		if err := v.empty(ctx, in.ino); err != nil {
 			return err
-		}
-		for _, n := range names {
-			if err := r.removeAll(ctx, in.ino, n); err != nil {
-				return err
-			}
 		}
 	}
 	if err := v.remove(parent, name, in.rec.isDir()); err != nil {
@@ -172,35 +135,48 @@ func (r *restorer) removeAll(ctx context.Context, parent Ino, name string) error
 	return nil
 }
 
+// empty removes everything in a directory.
+func (v *Volume) empty(ctx context.Context, dir Ino) error {
+	names, err := v.names(ctx, dir)
+	if err != nil {
+		return err
+	}
+	for _, n := range names {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := v.removeAll(ctx, dir, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (v *Volume) renamed(parent Ino, name string) {
 	if v.o.Renamed != nil {
 		v.o.Renamed(parent, name)
 	}
 }
 
-func (r *restorer) names(ctx context.Context, dir Ino) ([]string, error) {
+func (v *Volume) names(ctx context.Context, dir Ino) ([]string, error) {
 	var names []string
-	err := r.v.Readdir(ctx, dir, 0, func(e DirEntry) bool {
+	err := v.Readdir(ctx, dir, 0, func(e DirEntry) bool {
 		names = append(names, e.Name)
 		return true
 	})
 	return names, err
 }
 
-// fill makes directory ino have the entries and attributes of e.
-func (r *restorer) fill(ctx context.Context, ino Ino, e *entry) error {
-	names, err := r.names(ctx, ino)
+// fill makes directory ino have the entries and attributes of it.
+func (r *restorer) fill(ctx context.Context, ino Ino, it *headItem) error {
+	names, err := r.v.names(ctx, ino)
 	if err != nil {
 		return err
 	}
 	wanted := map[string]bool{}
-	err = mst.Range(ctx, treeBlocks{r.v}, get(e.Dir), nil, func(key, value []byte) error {
-		child, err := decodeEntry(value)
-		if err != nil {
-			return err
-		}
-		wanted[string(key)] = true
-		return r.entry(ctx, ino, string(key), &child)
+	err = r.v.eachItem(ctx, it, func(name string, child *headItem) error {
+		wanted[name] = true
+		return r.entry(ctx, ino, name, child)
 	})
 	if err != nil {
 		return err
@@ -209,17 +185,17 @@ func (r *restorer) fill(ctx context.Context, ino Ino, e *entry) error {
 		if wanted[n] {
 			continue
 		}
-		if err := r.removeAll(ctx, ino, n); err != nil {
+		if err := r.v.removeAll(ctx, ino, n); err != nil {
 			return err
 		}
 		r.done++
 	}
-	return r.attributes(ino, e)
+	return r.attributes(ino, &it.entry)
 }
 
-// content gives file ino the blocks of e.
-func (r *restorer) content(ctx context.Context, ino Ino, e *entry) error {
-	exts, err := readFile(ctx, treeBlocks{r.v}, get(e.File), int64(e.Size))
+// content gives file ino the blocks of it.
+func (r *restorer) content(ctx context.Context, ino Ino, it *headItem) error {
+	exts, err := it.extents(ctx, r.v)
 	if err != nil {
 		return err
 	}
@@ -227,13 +203,13 @@ func (r *restorer) content(ctx context.Context, ino Ino, e *entry) error {
 	v.lock()
 	in, err := v.inode(ino)
 	if err == nil {
-		err = v.replace(in, e, exts)
+		err = v.replace(in, &it.entry, exts)
 	}
 	v.mu.Unlock()
 	if err != nil {
 		return err
 	}
-	return r.attributes(ino, e)
+	return r.attributes(ino, &it.entry)
 }
 
 // replace makes a file's content that of e, whose extents are exts. v.mu is

@@ -35,6 +35,7 @@ func (v *Volume) start() error {
 	}
 	v.tasks.Go(v.keeper)
 	v.tasks.Go(v.committer)
+	v.tasks.Go(v.sweep)
 	return nil
 }
 

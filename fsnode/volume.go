@@ -101,6 +101,7 @@ type Volume struct {
 	hoard    bool           // some journal records could not be accounted for: trim none
 	holding  bool           // a commit waits for flushes to end: start none
 	stopping bool
+	litter   []Ino // roots of trees that a crash left unattached
 	// namesBlocks says that extents not saved yet name blocks that may not be
 	// durable yet.
 	namesBlocks bool
@@ -253,7 +254,12 @@ func (v *Volume) recover(ctx context.Context) error {
 		return err
 	}
 	for _, ino := range orphans {
-		if in, err := v.inode(ino); err == nil && in.rec.Nlink == 0 {
+		in, err := v.inode(ino)
+		switch {
+		case err != nil || in.rec.Nlink > 0:
+		case in.rec.isDir() && in.rec.Size > 0:
+			v.litter = append(v.litter, ino)
+		default:
 			v.destroy(in)
 		}
 	}

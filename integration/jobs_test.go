@@ -24,6 +24,8 @@ func jobs() map[string]func(args []string) error {
 		"count":      func(a []string) error { return countEntries(a[0], int(number(a[1]))) },
 		"removeMany": func(a []string) error { return removeMany(a[0], int(number(a[1]))) },
 		"hold":       func(a []string) error { return hold(a[0]) },
+		"tree":       func(a []string) error { return makeTree(a[0], int(number(a[1])), int(number(a[2]))) },
+		"syncPath":   func(a []string) error { return syncPath(a[0]) },
 	}
 }
 
@@ -174,6 +176,22 @@ func createMany(dir string, n int) error {
 		}
 		if err := f.Close(); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// makeTree makes dirs directories of files small files each, named by number.
+func makeTree(dir string, dirs, files int) error {
+	for i := range dirs {
+		sub := filepath.Join(dir, strconv.Itoa(i))
+		if err := os.MkdirAll(sub, 0o755); err != nil {
+			return err
+		}
+		for j := range files {
+			if err := os.WriteFile(filepath.Join(sub, strconv.Itoa(j)), fmt.Appendf(nil, "file %d of %d\n", j, i), 0o644); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
