@@ -26,8 +26,12 @@ func lockStore(dir string, mustExist bool) (*os.File, error) {
 			return nil, err
 		}
 	}
-	if err := checkNames(dir); err != nil {
+	packs, err := checkNames(dir)
+	if err != nil {
 		return nil, err
+	}
+	if packs {
+		flags |= os.O_CREATE // the marker was lost; what it marked is there
 	}
 	f, err := os.OpenFile(filepath.Join(dir, markerName), flags, 0o600)
 	if err != nil {
@@ -36,7 +40,7 @@ func lockStore(dir string, mustExist bool) (*os.File, error) {
 	if err := flock(f); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	if err := checkMarker(f, dir); err != nil {
+	if err := checkMarker(f, dir, packs); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
@@ -53,15 +57,20 @@ func flock(f *os.File) error {
 	return nil
 }
 
-// checkMarker reads the marker, or writes it where a store is being made.
-func checkMarker(f *os.File, dir string) error {
+// checkMarker reads the marker, or writes it where a store is being made. A
+// wrong one beside packs is damage: packs say themselves which version made
+// them.
+func checkMarker(f *os.File, dir string, packs bool) error {
 	text := make([]byte, len(markerText)+1)
 	n, _ := f.ReadAt(text, 0) // what cannot be read does not match
 	switch text := string(text[:n]); {
 	case text == markerText:
 		return nil
-	case text != "":
+	case text != "" && !packs:
 		return fmt.Errorf("%w: marker %q, this program knows %q", ErrFormat, text, markerText)
+	}
+	if err := f.Truncate(0); err != nil {
+		return fmt.Errorf("write marker: %w", err)
 	}
 	if _, err := f.WriteAt([]byte(markerText), 0); err != nil {
 		return fmt.Errorf("write marker: %w", err)
@@ -73,27 +82,30 @@ func checkMarker(f *os.File, dir string) error {
 }
 
 // checkNames refuses a directory that has no marker and holds things that are
-// not ours. A marker alone can be lost without harm.
-func checkNames(dir string) error {
+// not ours, and reports whether it holds what a store consists of. A marker
+// alone can be lost without harm.
+func checkNames(dir string) (packs bool, err error) {
 	names, err := os.ReadDir(dir)
 	if err != nil {
-		return err
+		return false, err
 	}
-	stranger := ""
+	marked, stranger := false, ""
 	for _, e := range names {
 		name := e.Name()
 		_, pack := parsePackName(name)
 		switch {
 		case name == markerName:
-			return nil
-		case !pack && !strings.HasPrefix(name, indexName) && name != "lost+found":
+			marked = true
+		case pack || name == indexName:
+			packs = true
+		case !strings.HasPrefix(name, indexName) && name != "lost+found":
 			stranger = name
 		}
 	}
-	if stranger != "" {
-		return fmt.Errorf("%w: not a shard store: it holds %q", ErrFormat, stranger)
+	if stranger != "" && !marked && !packs {
+		return false, fmt.Errorf("%w: not a shard store: it holds %q", ErrFormat, stranger)
 	}
-	return nil
+	return packs, nil
 }
 
 // packNumbers returns the numbers of the pack files in dir, ascending.

@@ -13,12 +13,12 @@ import (
 	"pifs/swarm"
 )
 
-// headLog keeps a volume's heads in a local signed chain.
+// headLog keeps a volume's heads in a local signed chain and its copy.
 type headLog struct {
 	sign ed25519.PrivateKey
 
 	mu      sync.Mutex
-	chain   *swarm.Chain
+	chain   chains
 	entries []fsnode.HeadEntry // all of the chain, oldest first
 }
 
@@ -31,16 +31,16 @@ func openHeads(path string, keys *home.VolumeKeys) (*headLog, error) {
 	}
 	l := &headLog{sign: keys.Sign()}
 	var err error
-	if l.chain, err = swarm.OpenChain(path, keys.ID, l.sign.Public().(ed25519.PublicKey)); err != nil {
+	if l.chain, err = openChains(path, keys.ID, l.sign.Public().(ed25519.PublicKey)); err != nil {
 		return nil, err
 	}
-	err = l.chain.All(func(h swarm.Head) error {
+	err = l.chain.main.All(func(h swarm.Head) error {
 		e, err := entryOf(h)
 		l.entries = append(l.entries, e)
 		return err
 	})
 	if err != nil {
-		l.chain.Close()
+		l.chain.close()
 		return nil, err
 	}
 	return l, nil
@@ -57,11 +57,11 @@ func entryOf(h swarm.Head) (fsnode.HeadEntry, error) {
 func (l *headLog) Append(e fsnode.HeadEntry) (fsnode.HeadEntry, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	h := l.chain.Next(swarm.Head{Time: e.Time, Root: e.Root, Tree: e.Tree, Manifest: e.Manifest, Label: e.Label})
+	h := l.chain.main.Next(swarm.Head{Time: e.Time, Root: e.Root, Tree: e.Tree, Manifest: e.Manifest, Label: e.Label})
 	if err := h.Sign(l.sign); err != nil {
 		return e, err
 	}
-	if err := l.chain.Append(h); err != nil {
+	if err := l.chain.append(h); err != nil {
 		return e, err
 	}
 	e, err := entryOf(h)
@@ -79,4 +79,4 @@ func (l *headLog) Entries() ([]fsnode.HeadEntry, error) {
 }
 
 // Close closes the chain.
-func (l *headLog) Close() error { return l.chain.Close() }
+func (l *headLog) Close() error { return l.chain.close() }

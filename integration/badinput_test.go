@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
@@ -135,12 +136,21 @@ func TestDamagedStoreIndex(t *testing.T) {
 	d.intact()
 }
 
+// TestDamagedKeyring damages the keyring, which is put right from its copy,
+// and then both.
 func TestDamagedKeyring(t *testing.T) {
 	d := withFile(t)
 	path := d.home + "/keys/keyring"
 	saved := overwrite(t, path)
+	d.intact()
+	d.umount()
+	if now, err := os.ReadFile(path); err != nil || !bytes.Equal(now, saved) {
+		t.Errorf("the keyring was not put right: %v", err)
+	}
+	overwrite(t, path)
+	overwrite(t, path+".copy")
 	refused(t, d.try("mount", d.dir), 7, "parse keyring")
-	restoreFile(t, path, saved)
+	restoreFile(t, path+".copy", saved)
 	d.intact()
 }
 

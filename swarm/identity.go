@@ -22,6 +22,9 @@ type MemberID string
 // identity.
 const IdentityFile = "identity"
 
+// identityCopy is its second copy: without an identity a store is away.
+const identityCopy = IdentityFile + ".copy"
+
 const identityType = "PIFS MEMBER IDENTITY"
 
 // Identity is the key by which a member is known. A store's folder has one, so
@@ -42,7 +45,11 @@ func CreateIdentity(dir string) (Identity, error) {
 	if err != nil {
 		return Identity{}, err
 	}
-	if err := writeNew(filepath.Join(dir, IdentityFile), formatIdentity(key)); err != nil {
+	text := formatIdentity(key)
+	if err := writeNew(filepath.Join(dir, IdentityFile), text); err != nil {
+		return Identity{}, fmt.Errorf("create identity: %w", err)
+	}
+	if err := replaceFile(filepath.Join(dir, identityCopy), text); err != nil {
 		return Identity{}, fmt.Errorf("create identity: %w", err)
 	}
 	return id, nil
@@ -50,16 +57,41 @@ func CreateIdentity(dir string) (Identity, error) {
 
 // LoadIdentity reads the identity in dir.
 func LoadIdentity(dir string) (Identity, error) {
-	path := filepath.Join(dir, IdentityFile)
+	id, _, err := loadIdentity(filepath.Join(dir, IdentityFile))
+	return id, err
+}
+
+func loadIdentity(path string) (Identity, []byte, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return Identity{}, fmt.Errorf("load identity: %w", err)
+		return Identity{}, nil, fmt.Errorf("load identity: %w", err)
 	}
 	key, err := parseIdentity(text)
 	if err != nil {
-		return Identity{}, fmt.Errorf("load identity %s: %w", path, err)
+		return Identity{}, nil, fmt.Errorf("load identity %s: %w", path, err)
 	}
-	return newIdentity(key)
+	id, err := newIdentity(key)
+	return id, text, err
+}
+
+// confirmIdentity checks that the folder dir is that of member want. A damaged
+// or lost identity is put right from its copy, and the other way round.
+func confirmIdentity(dir string, want MemberID) error {
+	first, second := filepath.Join(dir, IdentityFile), filepath.Join(dir, identityCopy)
+	id, text, err := loadIdentity(first)
+	if err == nil && id.ID != want {
+		err = fmt.Errorf("the folder belongs to member %s, not %s", id.ID, want)
+	}
+	spare, spareText, spareErr := loadIdentity(second)
+	spared := spareErr == nil && spare.ID == want
+	switch {
+	case err == nil && !spared:
+		_ = replaceFile(second, text) // tried again when the store is opened next
+	case err != nil && spared:
+		_ = replaceFile(first, spareText)
+		err = nil
+	}
+	return err
 }
 
 // EnsureIdentity loads the identity in dir and creates it if there is none.

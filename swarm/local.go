@@ -73,10 +73,7 @@ func OpenLocal(dir string, id MemberID, log *slog.Logger) *Local {
 // nobody else knows l.
 func (l *Local) open() {
 	l.pack, l.seen, l.away = nil, nil, nil
-	id, err := LoadIdentity(l.dir)
-	if err == nil && id.ID != l.id {
-		err = fmt.Errorf("the folder belongs to member %s, not %s", id.ID, l.id)
-	}
+	err := confirmIdentity(l.dir, l.id)
 	if err == nil {
 		l.seen, err = os.Stat(l.dir)
 	}

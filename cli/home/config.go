@@ -33,7 +33,8 @@ type Config struct {
 	Created   time.Time     `json:"created"`
 	Ladder    string        `json:"ladder"` // phi or lean
 	Stores    []StoreConfig `json:"stores"`
-	CacheSize int64         `json:"cacheSize"` // bytes of the block cache on disk
+	CacheSize int64         `json:"cacheSize"`     // bytes of the block cache on disk
+	Sum       string        `json:"sum,omitempty"` // of the rest; whoever edits it by hand removes it
 }
 
 // Settings are the parts of the configuration that flags can give. A zero
@@ -46,21 +47,32 @@ type Settings struct {
 
 func (h *Home) loadConfig() error {
 	path := h.Path("config.json")
+	_, err := readEither(path, readConfig, func(raw []byte) error {
+		h.Config = Config{}
+		if err := json.Unmarshal(raw, &h.Config); err != nil {
+			return fmt.Errorf("parse %s: %w: %w", path, ErrDamaged, err)
+		}
+		if err := checkSum(&h.Config, &h.Config.Sum); err != nil {
+			return fmt.Errorf("parse %s: %w", path, err)
+		}
+		return h.Config.check(path)
+	})
+	return err
+}
+
+func readConfig(path string) ([]byte, error) {
 	fi, err := os.Stat(path)
 	if err != nil {
-		return fmt.Errorf("read configuration: %w", err)
+		return nil, fmt.Errorf("read configuration: %w", err)
 	}
 	if fi.Size() > maxConfig {
-		return fmt.Errorf("read configuration: %d bytes are too many: %w", fi.Size(), ErrDamaged)
+		return nil, fmt.Errorf("read configuration: %d bytes are too many: %w", fi.Size(), ErrDamaged)
 	}
 	raw, err := os.ReadFile(path)
 	if err != nil {
-		return fmt.Errorf("read configuration: %w", err)
+		return nil, fmt.Errorf("read configuration: %w", err)
 	}
-	if err := json.Unmarshal(raw, &h.Config); err != nil {
-		return fmt.Errorf("parse %s: %w: %w", path, ErrDamaged, err)
-	}
-	return h.Config.check(path)
+	return raw, nil
 }
 
 func (c *Config) check(path string) error {
@@ -144,11 +156,11 @@ func checkDistinct(paths []string) error {
 
 // SaveConfig writes the configuration, durable on return.
 func (h *Home) SaveConfig() error {
-	raw, err := json.MarshalIndent(h.Config, "", "  ")
+	raw, err := summed(&h.Config, &h.Config.Sum, "  ")
 	if err != nil {
 		return fmt.Errorf("encode configuration: %w", err)
 	}
-	return WriteFile(h.Path("config.json"), append(raw, '\n'))
+	return writeBoth(h.Path("config.json"), append(raw, '\n'))
 }
 
 // Adapt compares what flags ask for with the home: the stores and the ladder

@@ -2,6 +2,8 @@
 //
 //	H/config.json    stores, ladder, cache size: what the home was created with
 //	H/keys/keyring   the secret keys, in the clear (0600) or under a passphrase
+//	H/keys/keyring.copy, H/config.json.copy
+//	                 second copies, from which a damaged file is put right
 //	H/keys/moved     names the file that holds the keyring instead
 //	H/keys/genesis   the secret of the swarm scope, to copy to other homes
 //	H/stores/0…4     shard stores, unless others were named

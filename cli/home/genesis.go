@@ -95,6 +95,9 @@ func (k *Keyring) checkGenesis() error {
 		return fmt.Errorf("read genesis: %w", err)
 	}
 	s, err := ParseGenesis(string(raw))
+	if errors.Is(err, ErrDamaged) && len(k.passphrase) == 0 {
+		return k.home.writeGenesis(k.c.Genesis) // the keyring has it too
+	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", k.home.genesisPath(), err)
 	}

@@ -118,7 +118,7 @@ func checkOwner(dir string) error {
 	if err := ownedByUs(dir); err != nil {
 		return err
 	}
-	if _, err := os.Stat(filepath.Join(dir, "config.json")); errors.Is(err, fs.ErrNotExist) {
+	if path := filepath.Join(dir, "config.json"); !exists(path) && !exists(path+copySuffix) {
 		return fmt.Errorf("open home %s: %w", dir, ErrNone)
 	}
 	if mode := fi.Mode().Perm(); mode&0o077 != 0 {

@@ -49,9 +49,9 @@ func TestOpenRefuses(t *testing.T) {
 		{"missing", func(t *testing.T, h *Home) { must(t, os.RemoveAll(h.Dir)) }, ErrNone},
 		{"open to others", func(t *testing.T, h *Home) { must(t, os.Chmod(h.Dir, 0o750)) }, ErrForeign},
 		{"of another user", func(t *testing.T, h *Home) { must(t, os.Chown(h.Dir, 12345, -1)) }, ErrForeign},
-		{"damaged configuration", func(t *testing.T, h *Home) { put(t, h.Path("config.json"), "{") }, ErrDamaged},
-		{"no stores", func(t *testing.T, h *Home) { put(t, h.Path("config.json"), `{"version":1,"cacheSize":1}`) }, ErrDamaged},
-		{"newer format", func(t *testing.T, h *Home) { put(t, h.Path("config.json"), `{"version":99}`) }, ErrMismatch},
+		{"damaged configuration", func(t *testing.T, h *Home) { putBoth(t, h.Path("config.json"), "{") }, ErrDamaged},
+		{"no stores", func(t *testing.T, h *Home) { putBoth(t, h.Path("config.json"), `{"version":1,"cacheSize":1}`) }, ErrDamaged},
+		{"newer format", func(t *testing.T, h *Home) { putBoth(t, h.Path("config.json"), `{"version":99}`) }, ErrMismatch},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -189,4 +189,11 @@ func must(t *testing.T, err error) {
 func put(t *testing.T, path, text string) {
 	t.Helper()
 	must(t, os.WriteFile(path, []byte(text), 0o600))
+}
+
+// putBoth writes a file and its copy.
+func putBoth(t *testing.T, path, text string) {
+	t.Helper()
+	put(t, path, text)
+	put(t, path+copySuffix, text)
 }

@@ -46,6 +46,7 @@ type contents struct {
 	Master  [32]byte               `json:"master"` // seals what never leaves this machine
 	Genesis blockstore.Secret      `json:"genesis"`
 	Volumes map[string]*VolumeKeys `json:"volumes"`
+	Sum     string                 `json:"sum,omitempty"` // of the rest
 }
 
 // Keyring holds the secrets of a home. It is not safe for concurrent use.
@@ -66,25 +67,47 @@ func (h *Home) Keys(ask AskFunc) (*Keyring, error) {
 	if k.path, err = h.keyringPath(); err != nil {
 		return nil, err
 	}
-	raw, err := readKeyFile(k.path)
+	parse := func(raw []byte) error { return k.parse(raw, ask) }
+	if k.copied() {
+		_, err = readEither(k.path, readKeyFile, parse)
+	} else if raw, e := readKeyFile(k.path); e != nil {
+		err = e
+	} else {
+		err = parse(raw)
+	}
 	if err != nil {
 		return nil, err
 	}
+	return k, k.checkGenesis()
+}
+
+// copied reports whether the keyring has a second copy: not one that was moved
+// out of the home, whose owner decides where it lies.
+func (k *Keyring) copied() bool { return k.path == k.home.Path("keys", "keyring") }
+
+// parse takes the keyring from the contents of its file.
+func (k *Keyring) parse(raw []byte, ask AskFunc) (err error) {
+	k.c = contents{}
 	if isSealed(raw) {
-		if k.passphrase, err = ask(); err != nil {
-			return nil, err
+		if k.passphrase == nil {
+			if k.passphrase, err = ask(); err != nil {
+				return err
+			}
 		}
 		if raw, err = unseal(raw, k.passphrase); err != nil {
-			return nil, fmt.Errorf("open keyring %s: %w", k.path, err)
+			return fmt.Errorf("open keyring %s: %w", k.path, err)
 		}
 	}
 	if err := json.Unmarshal(raw, &k.c); err != nil {
-		return nil, fmt.Errorf("parse keyring %s: %w: %w", k.path, ErrDamaged, err)
+		return fmt.Errorf("parse keyring %s: %w: %w", k.path, ErrDamaged, err)
+	}
+	if err := checkSum(&k.c, &k.c.Sum); err != nil {
+		return fmt.Errorf("parse keyring %s: %w", k.path, err)
 	}
 	if k.c.Version != keyringVersion {
-		return nil, fmt.Errorf("parse keyring %s: format version %d is not known to this program: %w", k.path, k.c.Version, ErrMismatch)
+		return fmt.Errorf("parse keyring %s: format version %d is not known to this program: %w", k.path, k.c.Version, ErrMismatch)
 	}
-	return k, k.checkGenesis()
+	return nil
 }
 
 // readKeyFile reads a file that must be nobody else's.
@@ -111,7 +134,7 @@ func (h *Home) createKeys(genesis string) error {
 		return fmt.Errorf("create keys: %w", err)
 	}
 	secret, err := h.adoptGenesis(genesis)
-	if err != nil || exists(h.Path("keys", "keyring")) {
+	if keyring := h.Path("keys", "keyring"); err != nil || exists(keyring) || exists(keyring+copySuffix) {
 		return err
 	}
 	k := &Keyring{home: h, path: h.Path("keys", "keyring")}
@@ -122,7 +145,7 @@ func (h *Home) createKeys(genesis string) error {
 
 // Save writes the keyring as it was protected before, durable on return.
 func (k *Keyring) Save() error {
-	raw, err := json.Marshal(&k.c)
+	raw, err := summed(&k.c, &k.c.Sum, "")
 	if err != nil {
 		return fmt.Errorf("encode keyring: %w", err)
 	}
@@ -130,6 +153,9 @@ func (k *Keyring) Save() error {
 		if raw, err = seal(raw, k.passphrase); err != nil {
 			return fmt.Errorf("seal keyring: %w", err)
 		}
+	}
+	if k.copied() {
+		return writeBoth(k.path, raw)
 	}
 	return WriteFile(k.path, raw)
 }

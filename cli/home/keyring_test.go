@@ -145,7 +145,7 @@ func TestKeysRefusesOpenFile(t *testing.T) {
 		t.Errorf("keyring open to others: %v", err)
 	}
 	must(t, os.Chmod(h.Path("keys", "keyring"), 0o600))
-	put(t, h.Path("keys", "keyring"), "not json")
+	putBoth(t, h.Path("keys", "keyring"), "not json")
 	if _, err := h.Keys(noPassphrase); !errors.Is(err, ErrDamaged) {
 		t.Errorf("damaged keyring: %v", err)
 	}

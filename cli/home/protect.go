@@ -2,6 +2,7 @@ package home
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -62,6 +63,12 @@ func (h *Home) Protected() (bool, error) {
 		return false, err
 	}
 	raw, err := readKeyFile(path)
+	if err != nil || !isSealed(raw) && !json.Valid(raw) {
+		// A keyring that is damaged is read from its copy.
+		if second, copyErr := readKeyFile(path + copySuffix); copyErr == nil {
+			raw, err = second, nil
+		}
+	}
 	return isSealed(raw), err
 }
 
@@ -108,8 +115,10 @@ func (k *Keyring) Move(path string) error {
 	if err := WriteFile(k.home.pointer(), []byte(path+"\n")); err != nil {
 		return err
 	}
-	if err := os.Remove(old); err != nil {
-		return fmt.Errorf("move keyring: %w", err)
+	for _, left := range []string{old, old + copySuffix} {
+		if err := os.Remove(left); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("move keyring: %w", err)
+		}
 	}
 	return syncDir(filepath.Dir(old))
 }
