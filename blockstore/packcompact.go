@@ -91,7 +91,10 @@ func (p *Pack) evacuate(ctx context.Context, n uint32) (moved int64, err error) 
 	size := p.stats[n].size
 	p.mu.RUnlock()
 	err = scanRecords(f, size, packHeaderLen,
-		func(off int64, shard []byte) error {
+		func(off, _ int64, shard []byte) error {
+			if shard == nil {
+				return ctx.Err()
+			}
 			loc := location{pack: n, off: off, size: uint32(len(shard))}
 			did, err := p.moveLive(ctx, ShardIDOf(shard), loc, shard)
 			if did {

@@ -31,6 +31,12 @@ type File interface {
 	Size() (int64, error)
 }
 
+// puncher is a File of which parts can be given back to the disk. They read
+// as zeros then.
+type puncher interface {
+	Punch(off, length int64) error
+}
+
 // OSFS is the operating system's file system.
 type OSFS struct{}
 
@@ -62,7 +68,10 @@ func openFile(path string, flags int) (File, error) {
 
 type osFile struct{ *os.File }
 
-var _ File = osFile{}
+var (
+	_ File    = osFile{}
+	_ puncher = osFile{}
+)
 
 // Sync leaves out the times, which nobody reads.
 func (f osFile) Sync() error {
@@ -75,6 +84,15 @@ func (f osFile) Sync() error {
 			return &os.PathError{Op: "fdatasync", Path: f.Name(), Err: err}
 		}
 	}
+}
+
+// Punch implements puncher. It works on a disk that is full.
+func (f osFile) Punch(off, length int64) error {
+	const mode = unix.FALLOC_FL_PUNCH_HOLE | unix.FALLOC_FL_KEEP_SIZE
+	if err := unix.Fallocate(int(f.Fd()), mode, off, length); err != nil {
+		return &os.PathError{Op: "punch hole", Path: f.Name(), Err: err}
+	}
+	return nil
 }
 
 func (f osFile) Size() (int64, error) {

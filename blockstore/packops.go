@@ -111,8 +111,8 @@ func (p *Pack) get(ctx context.Context, id ShardID, dst []byte) ([]byte, error) 
 			return nil, ErrNotFound
 		}
 		out, err := p.read(loc, id, dst)
-		if errors.Is(err, fs.ErrNotExist) && loc != gone {
-			gone = loc // compaction may have moved it in between: look again
+		if (errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrCorrupt)) && loc != gone {
+			gone = loc // moved, or deleted and buried, in between: look again
 			continue
 		}
 		return out, err
@@ -168,7 +168,8 @@ func (p *Pack) locate(ctx context.Context, id ShardID) (location, bool, error) {
 	return p.index.lookup(ctx, id)
 }
 
-// Delete forgets id; see Store. The space comes back with Compact.
+// Delete forgets id; see Store. Once that is durable the record becomes a hole
+// where the file system can make one; Compact gives back the rest.
 func (p *Pack) Delete(ctx context.Context, id ShardID) error {
 	if err := p.delete(ctx, id); err != nil {
 		return fmt.Errorf("delete shard %v: %w", id, err)

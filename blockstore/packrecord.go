@@ -14,13 +14,16 @@ import (
 //	mark<<24|length u32  crc32c u32  shard bytes …
 //
 // Integers are little-endian. The checksum covers the first word and the
-// bytes. The shard's id is not stored: it is the hash of the bytes.
+// bytes. The shard's id is not stored: it is the hash of the bytes. A record
+// whose shard was deleted is buried: it gets the other mark and a checksum of
+// the first word alone, and its bytes may be a hole.
 const (
 	packMagic      = "PIFSPACK"
 	packVersion    = 1
 	packHeaderLen  = 16
 	recordHeader   = 8
 	recordMark     = 0xb3
+	buriedMark     = 0xb4
 	recordLenMask  = 1<<24 - 1
 	packNamePrefix = "pack-"
 )
@@ -66,6 +69,24 @@ func checkPackHeader(h []byte) error {
 func putRecordHeader(h []byte, shard []byte) {
 	binary.LittleEndian.PutUint32(h, recordMark<<24|uint32(len(shard)))
 	binary.LittleEndian.PutUint32(h[4:], recordSum(h[:4], shard))
+}
+
+// putBuriedHeader writes the header of a record of size bytes that holds no
+// shard any more.
+func putBuriedHeader(h []byte, size uint32) {
+	binary.LittleEndian.PutUint32(h, buriedMark<<24|size)
+	binary.LittleEndian.PutUint32(h[4:], recordSum(h[:4], nil))
+}
+
+// buriedLen returns how many bytes follow the header of a buried record, false
+// if h is not such a header.
+func buriedLen(h []byte) (int64, bool) {
+	if len(h) < recordHeader {
+		return 0, false
+	}
+	word := binary.LittleEndian.Uint32(h)
+	intact := recordSum(h[:4], nil) == binary.LittleEndian.Uint32(h[4:])
+	return int64(word & recordLenMask), word>>24 == buriedMark && intact
 }
 
 func recordSum(word, shard []byte) uint32 {

@@ -167,7 +167,12 @@ func (p *Pack) checkHead(f File) (sound bool, err error) {
 func (p *Pack) scanTail(f File, n uint32, size int64, last bool) error {
 	s := p.stats[n]
 	return scanRecords(f, size, s.size,
-		func(off int64, shard []byte) error {
+		func(off, end int64, shard []byte) error {
+			if shard == nil {
+				s.size = end
+				p.change[n] = struct{}{}
+				return nil
+			}
 			return p.adopt(location{pack: n, off: off, size: uint32(len(shard))}, ShardIDOf(shard))
 		},
 		func(g gap) error {

@@ -56,17 +56,42 @@ func (w *window) record(off int64) ([]byte, error) {
 	return rec, nil
 }
 
+// buried returns the end of the buried record at off, 0 if there is none.
+func (w *window) buried(off int64) (end int64, err error) {
+	h, err := w.peek(off)
+	if err != nil {
+		return 0, err
+	}
+	n, ok := buriedLen(h)
+	if end = off + recordHeader + n; !ok || end > w.size {
+		return 0, nil
+	}
+	return end, nil
+}
+
 // gap is a stretch of a pack that holds no intact record.
 type gap struct{ from, to int64 }
 
 // scanRecords calls record for every intact record of the pack between off
-// and its end, and damaged for every stretch between them. A stretch that
+// and its end, with a nil shard if it is buried, and damaged for every stretch
+// between them. A stretch that
 // reaches the end of the file is the torn tail of the last write, or damage:
 // nobody can tell, and nothing follows it. It stops at the first error of
 // either callback and returns it.
-func scanRecords(r io.ReaderAt, size, off int64, record func(off int64, shard []byte) error, damaged func(gap) error) error {
+func scanRecords(r io.ReaderAt, size, off int64, record func(off, end int64, shard []byte) error, damaged func(gap) error) error {
 	w := newWindow(r, size)
 	for off < size {
+		end, err := w.buried(off)
+		if err != nil {
+			return fmt.Errorf("scan pack at %d: %w", off, err)
+		}
+		if end > 0 {
+			if err := record(off, end, nil); err != nil {
+				return err
+			}
+			off = end
+			continue
+		}
 		rec, err := w.record(off)
 		if err != nil {
 			return fmt.Errorf("scan pack at %d: %w", off, err)
@@ -83,7 +108,7 @@ func scanRecords(r io.ReaderAt, size, off int64, record func(off int64, shard []
 			continue
 		}
 		next := off + int64(len(rec))
-		if err := record(off, rec[recordHeader:]); err != nil {
+		if err := record(off, next, rec[recordHeader:]); err != nil {
 			return err
 		}
 		off = next
@@ -161,7 +186,8 @@ func (w *window) chained(off int64) (int64, error) {
 	if h, err = w.peek(next); err != nil {
 		return 0, err
 	}
-	if _, ok = recordLen(h); !ok {
+	_, live := recordLen(h)
+	if _, dead := buriedLen(h); !live && !dead {
 		return 0, nil
 	}
 	return int64(size), nil

@@ -24,7 +24,15 @@ func scanned(t *testing.T, pack []byte) (found []string) {
 	t.Helper()
 	at := int64(packHeaderLen)
 	err := scanRecords(bytes.NewReader(pack), int64(len(pack)), at,
-		func(off int64, shard []byte) error {
+		func(off, end int64, shard []byte) error {
+			if shard == nil {
+				if _, ok := buriedLen(pack[off:]); off != at || !ok {
+					return fmt.Errorf("no buried record at %d, expected at %d", off, at)
+				}
+				at = end
+				found = append(found, "buried")
+				return nil
+			}
 			rec := packOf(shard)[packHeaderLen:]
 			if off != at || !bytes.HasPrefix(pack[off:], rec) {
 				return fmt.Errorf("record at %d, expected at %d, is not what encodes", off, at)
@@ -55,6 +63,10 @@ func TestScanResynchronises(t *testing.T) {
 	pack := packOf([]byte("one"), big, []byte("three"), []byte("four"))
 	second := packHeaderLen + recordHeader + 3
 	third := second + recordHeader + len(big)
+	bury := func(p []byte, at, size int) {
+		putBuriedHeader(p[at:], uint32(size))
+		clear(p[at+recordHeader : at+recordHeader+size])
+	}
 	cases := []struct {
 		name   string
 		damage func(pack []byte) []byte
@@ -70,6 +82,13 @@ func TestScanResynchronises(t *testing.T) {
 		{"torn header", func(b []byte) []byte { return b[:len(b)-7] }, []string{"one", string(big), "three", ""}},
 		{"junk after", func(b []byte) []byte { return append(b, 0, 0, 0) }, []string{"one", string(big), "three", "four", ""}},
 		{"zeros after", func(b []byte) []byte { return append(b, make([]byte, 200_000)...) }, []string{"one", string(big), "three", "four", ""}},
+		{"buried", func(b []byte) []byte { bury(b, second, len(big)); return b }, []string{"one", "buried", "three", "four"}},
+		{"buried behind damage", func(b []byte) []byte { bury(b, third, 5); b[second+5000] ^= 1; return b }, []string{"one", "", "four"}},
+		{"live between damage and buried", func(b []byte) []byte {
+			bury(b, third, 5)
+			clear(b[packHeaderLen:second])
+			return b
+		}, []string{"", string(big), "buried", "four"}},
 		{"all", func(b []byte) []byte { clear(b[packHeaderLen:]); return b }, []string{""}},
 		{"empty", func(b []byte) []byte { return b[:packHeaderLen] }, nil},
 	}

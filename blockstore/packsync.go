@@ -64,6 +64,9 @@ func (p *Pack) settle(ctx context.Context, commit bool) error {
 	if commit {
 		p.finishBatch(b, err)
 	}
+	if err == nil {
+		p.bury(b)
+	}
 	return err
 }
 
