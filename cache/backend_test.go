@@ -136,6 +136,25 @@ func (f *fakeBackend) syncShards() error {
 	return nil
 }
 
+// Delete implements Backend. A store that is down keeps what it has.
+func (f *fakeBackend) Delete(_ context.Context, stripes []blockstore.Descriptor) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var err error
+	for i := range f.stores {
+		if f.down[i] {
+			err = errDown
+			continue
+		}
+		for _, d := range stripes {
+			for _, id := range d.Shards {
+				delete(f.stores[i], id)
+			}
+		}
+	}
+	return err
+}
+
 // crash makes the stores lose what was not synced.
 func (f *fakeBackend) crash() {
 	f.mu.Lock()

@@ -28,6 +28,10 @@ type Backend interface {
 	// Sync makes durable what was put since the last Sync. After an error none
 	// of that is known to be safe, and the next Sync says nothing about it.
 	Sync(ctx context.Context) error
+
+	// Delete forgets stripes, durably. After an error some of their shards may
+	// be left, and it must be repeated. Nobody puts them meanwhile.
+	Delete(ctx context.Context, stripes []blockstore.Descriptor) error
 }
 
 // Options of a block cache. Zero values choose the defaults.
@@ -75,6 +79,7 @@ type Blocks struct {
 	buffers bufferPool
 	rounds  rounds
 	counts  counters
+	running atomic.Pointer[Collection] // that is to be told of every put; or nil
 
 	life     context.Context // ends when Close begins
 	end      context.CancelFunc
@@ -156,6 +161,7 @@ func (b *Blocks) PutNode(ctx context.Context, s *blockstore.Sealer, plain []byte
 
 // store places a block under its address unless the index knows it.
 func (b *Blocks) store(ctx context.Context, ref blockstore.Ref, block []byte) error {
+	b.touch(ref.Address) // before it is looked up: see Collection
 	if e, err := b.index.lookup(ctx, ref.Address); err != nil || e != nil {
 		return err
 	}

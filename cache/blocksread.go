@@ -142,6 +142,7 @@ func (b *Blocks) Adopt(ctx context.Context, d blockstore.Descriptor, plainSize u
 	if err := d.Validate(); err != nil {
 		return fmt.Errorf("adopt block %v: %w", d.Address, err)
 	}
+	b.touch(d.Address)
 	unlock, err := b.locks.lock(ctx, d.Address)
 	if err != nil {
 		return err

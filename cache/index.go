@@ -39,6 +39,9 @@ type entry struct {
 	state state
 	unpin bool // the outbox may still hold it, and must free it after the commit
 	saved bool // the file has a row for it
+	// doomed says of a block that is gone that its shards are to be deleted:
+	// the row moves to the table of doomed blocks.
+	doomed bool
 }
 
 // cost is the memory that an entry takes, about.
@@ -108,12 +111,13 @@ func (x *index) learn(ctx context.Context, log *slog.Logger) {
 	}
 	x.learned = f
 	x.mu.Unlock()
-	err := x.db.addresses(ctx, func(page []blockstore.Address) {
+	err := x.db.addresses(ctx, func(page []blockstore.Address) error {
 		x.mu.Lock()
 		defer x.mu.Unlock()
 		for _, addr := range page {
 			f.add(addr)
 		}
+		return nil
 	})
 	if err != nil {
 		if ctx.Err() == nil {

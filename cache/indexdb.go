@@ -42,6 +42,13 @@ CREATE TABLE totals (
 INSERT INTO totals VALUES (1, 0, 0, 0, 0);
 `
 
+// doomedSchema is the table of blocks that are collected and whose shards may
+// not all be deleted yet.
+const doomedSchema = `CREATE TABLE IF NOT EXISTS doomed (
+	address BLOB PRIMARY KEY,
+	row     BLOB NOT NULL
+) WITHOUT ROWID;`
+
 // indexDB is the index on disk: one connection that writes and some that read,
 // so that lookups do not wait for a commit.
 type indexDB struct {
@@ -100,7 +107,8 @@ func (db *indexDB) prepare() error {
 	if id != indexID || version != indexVersion {
 		return fmt.Errorf("%w: not a block index of version %d", blockstore.ErrCorrupt, indexVersion)
 	}
-	return nil
+	_, err := db.writer.Exec(doomedSchema) // indexes made before there was collection lack it
+	return err
 }
 
 func (db *indexDB) create() error {
@@ -110,7 +118,7 @@ func (db *indexDB) create() error {
 	}
 	defer tx.Rollback()
 	marks := fmt.Sprintf("PRAGMA application_id=%d; PRAGMA user_version=%d;", indexID, indexVersion)
-	if _, err := tx.Exec(indexSchema + marks); err != nil {
+	if _, err := tx.Exec(indexSchema + doomedSchema + marks); err != nil {
 		return err
 	}
 	return tx.Commit()
@@ -142,13 +150,10 @@ func (db *indexDB) sums() (t sums, err error) {
 	return t, sqlError(db.writer.QueryRow(count, pinned).Scan(&t.pinned))
 }
 
-// addresses calls fn for all rows, some at a time.
-func (db *indexDB) addresses(ctx context.Context, fn func([]blockstore.Address)) error {
+// addresses calls fn for all rows, some at a time; fn may change rows.
+func (db *indexDB) addresses(ctx context.Context, fn func([]blockstore.Address) error) error {
 	query := fmt.Sprintf("SELECT address FROM blocks WHERE address > ? ORDER BY address LIMIT %d", addressesPage)
-	return db.pages(ctx, query, func(page []blockstore.Address) error {
-		fn(page)
-		return nil
-	})
+	return db.pages(ctx, query, fn)
 }
 
 // inState calls fn for the addresses of all rows in a state other than full,

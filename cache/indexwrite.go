@@ -15,6 +15,7 @@ import (
 const (
 	upsertBlock = `INSERT INTO blocks (address, state, row) VALUES (?, ?, ?)
 		ON CONFLICT (address) DO UPDATE SET state = excluded.state, row = excluded.row`
+	insertDoomed = "INSERT OR REPLACE INTO doomed (address, row) VALUES (?, ?)"
 	deleteBlock = "DELETE FROM blocks WHERE address = ?"
 	addTotals   = "UPDATE totals SET blocks = blocks + ?, plain = plain + ?, bytes = bytes + ?"
 )
@@ -52,7 +53,7 @@ func writeRows(tx *sql.Tx, batch map[blockstore.Address]*entry) (delta sums, err
 	var row []byte
 	for _, e := range sorted(batch) {
 		if e.state == gone {
-			if _, err := tx.Exec(deleteBlock, e.desc.Address[:]); err != nil {
+			if err := dropRow(tx, e); err != nil {
 				return delta, err
 			}
 			if e.saved {
@@ -71,6 +72,17 @@ func writeRows(tx *sql.Tx, batch map[blockstore.Address]*entry) (delta sums, err
 		}
 	}
 	return delta, nil
+}
+
+// dropRow deletes a row, or moves it to the doomed ones.
+func dropRow(tx *sql.Tx, e *entry) error {
+	if _, err := tx.Exec(deleteBlock, e.desc.Address[:]); err != nil || !e.doomed {
+		return err
+	}
+	was := *e
+	was.state = full
+	_, err := tx.Exec(insertDoomed, e.desc.Address[:], appendRow(nil, &was))
+	return err
 }
 
 func sorted(batch map[blockstore.Address]*entry) []*entry {

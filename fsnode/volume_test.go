@@ -47,6 +47,15 @@ func (f *fakeBackend) Get(_ context.Context, d blockstore.Descriptor, dst []byte
 
 func (f *fakeBackend) Sync(context.Context) error { return nil }
 
+func (f *fakeBackend) Delete(_ context.Context, stripes []blockstore.Descriptor) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, d := range stripes {
+		delete(f.blocks, d.Address)
+	}
+	return nil
+}
+
 func (f *fakeBackend) Health(_ context.Context, d blockstore.Descriptor, _ bool) ([]ShardHealth, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

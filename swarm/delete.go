@@ -1,0 +1,80 @@
+package swarm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"pifs/blockstore"
+)
+
+// Delete forgets the shards of stripes wherever they lie, durably. A member
+// that does not answer, or fails, keeps its own: the error says so, and Delete
+// must be repeated. The caller sees to it that nobody puts these stripes
+// meanwhile.
+func (s *Swarm) Delete(ctx context.Context, stripes []blockstore.Descriptor) error {
+	for _, d := range stripes {
+		if err := d.Validate(); err != nil {
+			return fmt.Errorf("delete stripe: %w", err)
+		}
+	}
+	errs := make([]error, len(s.members))
+	var wg sync.WaitGroup
+	for i, m := range s.members {
+		wg.Go(func() {
+			if err := m.delete(ctx, stripes); err != nil {
+				errs[i] = fmt.Errorf("store %s: %w", m.Name, err)
+			}
+		})
+	}
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("delete %d stripes: %w", len(stripes), err)
+	}
+	return nil
+}
+
+// delete forgets whatever m holds of stripes, which may be more than placement
+// says: spares and repairs put shards elsewhere.
+func (m *member) delete(ctx context.Context, stripes []blockstore.Descriptor) error {
+	if err := m.probe(ctx); err != nil {
+		return err
+	}
+	for _, d := range stripes {
+		for _, id := range d.Shards {
+			if err := m.Store.Delete(ctx, id); err != nil {
+				return err
+			}
+		}
+	}
+	err := m.Store.Sync(ctx)
+	if errors.Is(err, blockstore.ErrCorrupt) {
+		m.fail(err) // it lost shards that were put before, and will not say so again
+	}
+	return err
+}
+
+// compacter is a Store that can give back the space of deleted shards.
+type compacter interface {
+	Compact(ctx context.Context, minGarbage float64) (int64, error)
+}
+
+var _ compacter = (*Local)(nil)
+
+// Compact gives back space of the members' files of which at least the
+// fraction minGarbage is garbage, and returns how many bytes.
+func (s *Swarm) Compact(ctx context.Context, minGarbage float64) (freed int64, err error) {
+	for _, m := range s.members {
+		c, ok := m.Store.(compacter)
+		if !ok || m.probe(ctx) != nil {
+			continue
+		}
+		n, e := c.Compact(ctx, minGarbage)
+		freed += n
+		if e != nil {
+			err = errors.Join(err, fmt.Errorf("store %s: %w", m.Name, e))
+		}
+	}
+	return freed, err
+}
