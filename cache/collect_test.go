@@ -176,7 +176,10 @@ func TestCollectBesideWriters(t *testing.T) {
 	f, s := newFakeBackend(), testSealer()
 	b := openTest(t, t.TempDir(), f, Options{RetryEvery: time.Hour})
 	var mu sync.Mutex // over held and the beginning of a collection, as a volume's mutex
-	held := map[int]map[blockstore.Ref]int{}
+	var held [writers]map[blockstore.Ref]int
+	for w := range held {
+		held[w] = map[blockstore.Ref]int{}
+	}
 	ctx, stop := context.WithCancel(t.Context())
 	var wg, collector sync.WaitGroup
 	collector.Go(func() {
@@ -200,8 +203,7 @@ func TestCollectBesideWriters(t *testing.T) {
 		}
 	})
 	for w := range writers {
-		mine := map[blockstore.Ref]int{}
-		held[w] = mine
+		mine := held[w]
 		rng := rand.New(rand.NewPCG(seed, uint64(w)))
 		wg.Go(func() {
 			for range steps {

@@ -16,8 +16,8 @@ const (
 	upsertBlock = `INSERT INTO blocks (address, state, row) VALUES (?, ?, ?)
 		ON CONFLICT (address) DO UPDATE SET state = excluded.state, row = excluded.row`
 	insertDoomed = "INSERT OR REPLACE INTO doomed (address, row) VALUES (?, ?)"
-	deleteBlock = "DELETE FROM blocks WHERE address = ?"
-	addTotals   = "UPDATE totals SET blocks = blocks + ?, plain = plain + ?, bytes = bytes + ?"
+	deleteBlock  = "DELETE FROM blocks WHERE address = ?"
+	addTotals    = "UPDATE totals SET blocks = blocks + ?, plain = plain + ?, bytes = bytes + ?"
 )
 
 // write commits the entries as one transaction, durable on return.

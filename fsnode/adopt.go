@@ -15,11 +15,7 @@ import (
 // that it notes are those of the blocks, since a manifest tells nothing of
 // their plaintext.
 func AdoptManifest(ctx context.Context, blocks *cache.Blocks, scope blockstore.Secret, h HeadEntry) (n int, err error) {
-	var owed manifestRoot
-	err = blockstore.Unmarshal(h.Manifest, &owed)
-	if err == nil && (owed.Version != manifestV1 || len(owed.Segments) > maxSegments) {
-		err = fmt.Errorf("version %d, %d segments: %w", owed.Version, len(owed.Segments), blockstore.ErrFormat)
-	}
+	owed, err := manifestOf(h)
 	a := adopted{blocks, blockstore.NewSealer(scope)}
 	for i := 0; i < len(owed.Segments) && err == nil; i++ {
 		var some int
@@ -42,25 +38,55 @@ func (a adopted) segment(ctx context.Context, s segment) (n int, err error) {
 		return 0, err
 	}
 	for i := len(s.Levels) - 1; i >= 0; i-- {
-		err := mst.Range(ctx, a, s.Levels[i], nil, func(key, value []byte) error {
-			if len(value) == 0 {
+		err := a.entries(ctx, s.Levels[i], func(_ blockstore.Address, d *blockstore.Descriptor) error {
+			if d == nil {
 				return nil // of an older segment, and not owed any more
 			}
-			d, err := blockstore.UnmarshalDescriptor(value)
-			if err != nil {
-				return err
-			}
-			if string(key) != string(d.Address[:]) {
-				return fmt.Errorf("descriptor of %s under another address: %w", d.Address, blockstore.ErrCorrupt)
-			}
 			n++
-			return a.blocks.Adopt(ctx, d, d.Length)
+			return a.blocks.Adopt(ctx, *d, d.Length)
 		})
 		if err != nil {
 			return n, err
 		}
 	}
 	return n + 1, nil
+}
+
+// manifestOf returns what a head says of its manifest.
+func manifestOf(h HeadEntry) (owed manifestRoot, err error) {
+	err = blockstore.Unmarshal(h.Manifest, &owed)
+	if err == nil && (owed.Version != manifestV1 || len(owed.Segments) > maxSegments) {
+		err = fmt.Errorf("version %d, %d segments: %w", owed.Version, len(owed.Segments), blockstore.ErrFormat)
+	}
+	for i := 0; i < len(owed.Segments) && err == nil; i++ {
+		err = owed.Segments[i].valid()
+	}
+	if err != nil {
+		return owed, fmt.Errorf("manifest of head %d: %w", h.Seq, err)
+	}
+	return owed, nil
+}
+
+// entries calls fn for the entries of one level of a segment: with nil where
+// it takes back a block of an older segment.
+func (a adopted) entries(ctx context.Context, level mst.Root, fn func(blockstore.Address, *blockstore.Descriptor) error) error {
+	return mst.Range(ctx, a, level, nil, func(key, value []byte) error {
+		if len(key) != len(blockstore.Address{}) {
+			return fmt.Errorf("manifest key of %d bytes: %w", len(key), blockstore.ErrFormat)
+		}
+		addr := blockstore.Address(key)
+		if len(value) == 0 {
+			return fn(addr, nil)
+		}
+		d, err := blockstore.UnmarshalDescriptor(value)
+		if err != nil {
+			return err
+		}
+		if d.Address != addr {
+			return fmt.Errorf("descriptor of %s under another address: %w", d.Address, blockstore.ErrCorrupt)
+		}
+		return fn(addr, &d)
+	})
 }
 
 // adopted shows what a manifest is read from as the tree wants to see it.

@@ -51,6 +51,9 @@ func (v *Volume) Check(ctx context.Context, o CheckOptions, report func(Problem)
 		return c.res, nil
 	}
 	for i := len(heads) - 1; i >= 0; i-- {
+		if heads[i].Forgotten {
+			continue
+		}
 		if err := c.head(ctx, &heads[i], i == len(heads)-1); err != nil {
 			return c.res, err
 		}

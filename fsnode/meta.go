@@ -117,7 +117,7 @@ func (m *metaDB) snapshot(ctx context.Context) (*snapshot, error) {
 		return nil, fmt.Errorf("begin snapshot: %w", err)
 	}
 	s := &snapshot{reader: reader{aead: m.aead, stmts: map[string]*sql.Stmt{}}, tx: tx}
-	err = s.prepare(func(q string) (*sql.Stmt, error) { return tx.PrepareContext(ctx, q) }, qInode, qSlots, qExtents, qKV)
+	err = s.prepare(func(q string) (*sql.Stmt, error) { return tx.PrepareContext(ctx, q) }, qInode, qSlots, qExtents, qManifest, qKV)
 	if err == nil {
 		var ignored volumeCount
 		_, err = s.value("count", &ignored) // the snapshot begins with the first read

@@ -19,6 +19,11 @@ func (v *Volume) Restore(ctx context.Context, from HeadInfo, what, to string) (i
 	if to == "" {
 		to = what
 	}
+	release, err := v.useHistory(from)
+	if err != nil {
+		return 0, fmt.Errorf("restore %q: %w", what, err)
+	}
+	defer release()
 	it, err := v.itemAt(ctx, &from, what)
 	if err != nil {
 		return 0, fmt.Errorf("restore %q of head %d: %w", what, from.Seq, err)

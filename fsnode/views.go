@@ -314,6 +314,9 @@ func (w *views) listHeads(cookie uint64, fn func(DirEntry) bool) error {
 		return c <= cookie || fn(DirEntry{Name: name, Ino: childIno(snapshotsIno, name), Mode: modeDir, Next: c})
 	}
 	for _, h := range heads {
+		if h.Forgotten {
+			continue
+		}
 		if !show(strconv.FormatUint(h.Seq, 10)) || h.Label != "" && !show(h.Label) {
 			return nil
 		}

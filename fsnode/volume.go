@@ -32,6 +32,12 @@ type HeadLog interface {
 	Append(h HeadEntry) (HeadEntry, error)
 	// Entries returns all heads, oldest first.
 	Entries() ([]HeadEntry, error)
+	// Forget notes that heads are not kept any more: their blocks may be
+	// collected. Durable on return.
+	Forget(seqs []uint64) error
+	// Unname takes its name from a snapshot, which is then kept or forgotten
+	// like other heads. Durable on return.
+	Unname(seq uint64) error
 }
 
 // HeadEntry is one head of a volume as its log keeps it.
@@ -42,7 +48,9 @@ type HeadEntry struct {
 	Root     blockstore.Address // of the volume's root record
 	Tree     []byte             // root refs, sealed under the read key
 	Manifest []byte             // public root of the manifest
-	Label    []byte             // sealed name, of a snapshot
+	Label    []byte             // sealed name, of a snapshot; nil when it was taken away
+
+	Forgotten bool // its blocks may be gone
 }
 
 // Options say where a volume lives and what it stands on.
@@ -109,6 +117,9 @@ type Volume struct {
 
 	saveMu   sync.Mutex // one save at a time
 	commitMu sync.Mutex // one commit at a time
+	// history is held for reading by whoever makes what an older head refers to
+	// part of the live tree, and for writing to forget heads.
+	history  sync.RWMutex
 	manifest manifestState
 	views    *views
 	lastSave time.Time

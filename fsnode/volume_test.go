@@ -91,6 +91,22 @@ func (f *fakeHeads) Entries() ([]HeadEntry, error) {
 	return append([]HeadEntry(nil), f.hs...), nil
 }
 
+func (f *fakeHeads) Forget(seqs []uint64) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, seq := range seqs {
+		f.hs[seq-1].Forgotten = true
+	}
+	return nil
+}
+
+func (f *fakeHeads) Unname(seq uint64) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.hs[seq-1].Label = nil
+	return nil
+}
+
 // rig is a volume with all it stands on; it can be crashed and opened again.
 type rig struct {
 	t       testing.TB
