@@ -12,6 +12,8 @@ const (
 	callCheck        = "check"
 	callLog          = "log"
 	callSnapshot     = "snapshot"
+	callUnsnapshot   = "snapshot-delete"
+	callPrune        = "prune"
 	callDiff         = "diff"
 	callRestore      = "restore"
 	callClone        = "clone"
@@ -54,6 +56,11 @@ type umountResult struct {
 
 type volumeArgs struct{ Volume string }
 
+type volumeRemoveResult struct {
+	Bytes int64  `json:"bytes"`          // freed
+	Kept  string `json:"kept,omitempty"` // why nothing could be freed yet
+}
+
 type syncArgs struct{ Volume string } // "": every open volume
 
 type syncResult struct {
@@ -67,9 +74,31 @@ type headLine struct {
 	Root   string    `json:"root"`
 	Time   time.Time `json:"time"`
 	Name   string    `json:"name,omitempty"` // of a snapshot
+
+	Forgotten bool `json:"forgotten,omitempty"` // its blocks may be gone
 }
 
 type snapshotArgs struct{ Volume, Name string }
+
+type pruneArgs struct {
+	Volume string // "": all
+	Forget bool   // heads are forgotten: all that are not among the Keep newest nor younger than Within
+	Keep   int
+	Within time.Duration
+	DryRun bool
+}
+
+type pruneResult struct {
+	DryRun  bool           `json:"dryRun"`
+	Volumes []prunedVolume `json:"volumes"`
+	Blocks  int64          `json:"blocks"` // freed
+	Bytes   int64          `json:"bytes"`  // of their shards
+}
+
+type prunedVolume struct {
+	Volume    string   `json:"volume"`
+	Forgotten []uint64 `json:"forgotten"` // seqs of heads
+}
 
 type diffArgs struct{ Volume, A, B string }
 

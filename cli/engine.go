@@ -23,6 +23,10 @@ type engine struct {
 	cancel    context.CancelFunc
 	unmounted func() // called after a mount has gone; may be nil
 
+	// collecting is held while garbage is collected: no volume is removed then.
+	// It is taken before mu.
+	collecting sync.Mutex
+
 	mu      sync.Mutex
 	keys    *home.Keyring
 	volumes map[string]*openVolume
@@ -62,6 +66,8 @@ func (e *engine) calls() map[string]callFunc {
 		callCheck:        typed(e.check),
 		callLog:          typed(e.history),
 		callSnapshot:     typed(e.snapshot),
+		callUnsnapshot:   typed(e.snapshotDelete),
+		callPrune:        typed(e.prune),
 		callDiff:         typed(e.diff),
 		callRestore:      typed(e.restore),
 		callClone:        typed(e.clone),

@@ -16,10 +16,12 @@ import (
 // headLog keeps a volume's heads in a local signed chain and its copy.
 type headLog struct {
 	sign ed25519.PrivateKey
+	path string // of the chain
 
 	mu      sync.Mutex
 	chain   chains
-	entries []fsnode.HeadEntry // all of the chain, oldest first
+	entries []fsnode.HeadEntry // all of the chain, oldest first; replaced when one changes
+	kept    *retention
 }
 
 var _ fsnode.HeadLog = (*headLog)(nil)
@@ -29,7 +31,7 @@ func openHeads(path string, keys *home.VolumeKeys) (*headLog, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("open heads: %w", err)
 	}
-	l := &headLog{sign: keys.Sign()}
+	l := &headLog{sign: keys.Sign(), path: path}
 	var err error
 	if l.chain, err = openChains(path, keys.ID, l.sign.Public().(ed25519.PublicKey)); err != nil {
 		return nil, err
@@ -39,10 +41,14 @@ func openHeads(path string, keys *home.VolumeKeys) (*headLog, error) {
 		l.entries = append(l.entries, e)
 		return err
 	})
+	if err == nil {
+		l.kept, err = loadRetention(retentionPath(path))
+	}
 	if err != nil {
 		l.chain.close()
 		return nil, err
 	}
+	l.kept.apply(l.entries)
 	return l, nil
 }
 
@@ -76,6 +82,31 @@ func (l *headLog) Entries() ([]fsnode.HeadEntry, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.Clip(l.entries), nil
+}
+
+// Forget implements fsnode.HeadLog.
+func (l *headLog) Forget(seqs []uint64) error {
+	return l.keep(func(r *retention) { r.Forgotten = union(r.Forgotten, seqs) })
+}
+
+// Unname implements fsnode.HeadLog.
+func (l *headLog) Unname(seq uint64) error {
+	return l.keep(func(r *retention) { r.Unnamed = union(r.Unnamed, []uint64{seq}) })
+}
+
+// keep changes what is kept, on disk first.
+func (l *headLog) keep(change func(*retention)) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	next := *l.kept
+	change(&next)
+	if err := next.save(retentionPath(l.path)); err != nil {
+		return err
+	}
+	l.kept = &next
+	l.entries = slices.Clone(l.entries)
+	next.apply(l.entries)
+	return nil
 }
 
 // Close closes the chain.

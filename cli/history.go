@@ -14,7 +14,7 @@ import (
 )
 
 func line(volume string, h fsnode.HeadInfo) headLine {
-	return headLine{Volume: volume, Seq: h.Seq, Root: h.Root.String(), Time: h.Time.UTC().Truncate(time.Millisecond), Name: h.Label}
+	return headLine{Volume: volume, Seq: h.Seq, Root: h.Root.String(), Time: h.Time.UTC().Truncate(time.Millisecond), Name: h.Label, Forgotten: h.Forgotten}
 }
 
 // commit makes a head of what was written to v, and reports how far it is.
@@ -158,6 +158,9 @@ func findHead(v *fsnode.Volume, volume, name string) (fsnode.HeadInfo, error) {
 	h, err := v.FindHead(name)
 	if errors.Is(err, blockstore.ErrNotFound) {
 		return h, fail(errNotFound, fmt.Sprintf("volume %s has no head %q; see: pifs log --volume %s", volume, name, volume), err)
+	}
+	if errors.Is(err, fsnode.ErrForgotten) {
+		return h, fail(errNotFound, fmt.Sprintf("head %d of volume %s was forgotten to make room, and cannot be read any more", h.Seq, volume), err)
 	}
 	return h, err
 }

@@ -14,7 +14,8 @@ func logCommand(env Env) *cli.Command {
 	return &cli.Command{
 		Name:  "log",
 		Usage: "list the heads of a volume, newest first",
-		Description: `Every head can be read under DIR/.pifs/snapshots, by number or snapshot name.
+		Description: `Every head can be read under DIR/.pifs/snapshots, by number or snapshot name, unless
+it was forgotten: old heads are when their disk becomes full, or by pifs prune.
 
 EXAMPLES:
    pifs log
@@ -37,6 +38,9 @@ func logAction(env Env, c *cli.Context) error {
 		if c.Bool("json") {
 			heads = append(heads, h)
 			return nil
+		}
+		if h.Forgotten {
+			h.Name = "(forgotten)"
 		}
 		_, err := fmt.Fprintf(env.Stdout, "%6d  %s  %s  %s\n", h.Seq, h.Time.Local().Format(time.DateTime), h.Root[:16], h.Name)
 		return err

@@ -58,6 +58,9 @@ func (e *engine) adopt(ctx context.Context, name string) error {
 	}
 	entries, err := heads.Entries()
 	for i := len(entries) - 1; i >= 0 && err == nil; i-- {
+		if entries[i].Forgotten {
+			continue
+		}
 		_, err = fsnode.AdoptManifest(ctx, e.stack.blocks, keys.Secret, entries[i])
 	}
 	return errors.Join(err, heads.Close())

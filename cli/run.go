@@ -58,7 +58,8 @@ func commands(env Env) []*cli.Command {
 	return []*cli.Command{
 		mountCommand(env), umountCommand(env), syncCommand(env), statusCommand(env), checkCommand(env),
 		logCommand(env), snapshotCommand(env), diffCommand(env), restoreCommand(env), cloneCommand(env),
-		infoCommand(env), cacheCommand(env), volumeCommand(env), keyCommand(env), completionCommand(env), versionCommand(env),
+		pruneCommand(env), infoCommand(env), cacheCommand(env), volumeCommand(env), keyCommand(env), completionCommand(env),
+		versionCommand(env),
 		helpCommand(env), daemonCommand(env),
 	}
 }

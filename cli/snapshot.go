@@ -15,12 +15,17 @@ func snapshotCommand(env Env) *cli.Command {
 		ArgsUsage: "NAME",
 		Description: `Commits what was written as a head called NAME. It can be read under
 DIR/.pifs/snapshots/NAME, compared with pifs diff and brought back with
-pifs restore.
+pifs restore. It is kept until its name is deleted; then it is a head like
+others, which is forgotten when room is needed.
 
 EXAMPLES:
    pifs snapshot before-upgrade
-   ls ~/drive/.pifs/snapshots/before-upgrade`,
-		Flags:  []cli.Flag{volumeFlag(), jsonFlag()},
+   ls ~/drive/.pifs/snapshots/before-upgrade
+   pifs snapshot --delete before-upgrade`,
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "delete", Usage: "take the name from a snapshot instead"},
+			volumeFlag(), jsonFlag(),
+		},
 		Action: func(c *cli.Context) error { return snapshotAction(env, c) },
 	}
 }
@@ -35,11 +40,19 @@ func snapshotAction(env Env, c *cli.Context) error {
 	}
 	return withSession(env, c, func(s *session) error {
 		var h headLine
-		if err := s.do(c.Context, newMeter(env, "storing"), callSnapshot, snapshotArgs{c.String("volume"), name}, &h, nil); err != nil {
+		call := callSnapshot
+		if c.Bool("delete") {
+			call = callUnsnapshot
+		}
+		if err := s.do(c.Context, newMeter(env, "storing"), call, snapshotArgs{c.String("volume"), name}, &h, nil); err != nil {
 			return err
 		}
 		if c.Bool("json") {
 			return printJSON(env, h)
+		}
+		if c.Bool("delete") {
+			_, err := fmt.Fprintf(env.Stdout, "%s: head %d is no snapshot any more\n", h.Volume, h.Seq)
+			return err
 		}
 		_, err := fmt.Fprintf(env.Stdout, "%s: head %d %s %s\n", h.Volume, h.Seq, h.Root, h.Name)
 		return err

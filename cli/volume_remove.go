@@ -14,8 +14,8 @@ func volumeRemoveCommand(env Env) *cli.Command {
 		Name:      "remove",
 		Usage:     "forget a volume and, for good, its keys",
 		ArgsUsage: "NAME",
-		Description: `Nothing can bring the volume back. Its shards stay where they are, since other
-volumes may share them.
+		Description: `Nothing can bring the volume back. What no other volume shares is deleted from
+the stores.
 
 EXAMPLES:
    pifs volume remove photos
@@ -36,10 +36,14 @@ func volumeRemoveAction(env Env, c *cli.Context) error {
 		}
 	}
 	return withSession(env, c, func(s *session) error {
-		if err := s.do(c.Context, newMeter(env, ""), callVolumeRemove, volumeArgs{name}, nil, nil); err != nil {
+		var r volumeRemoveResult
+		if err := s.do(c.Context, newMeter(env, ""), callVolumeRemove, volumeArgs{name}, &r, nil); err != nil {
 			return err
 		}
-		_, err := fmt.Fprintf(env.Stdout, "volume %s removed\n", name)
+		if r.Kept != "" {
+			note(env.Stderr, "its blocks are still stored: %s", r.Kept)
+		}
+		_, err := fmt.Fprintf(env.Stdout, "volume %s removed, %s freed\n", name, size(r.Bytes))
 		return err
 	})
 }

@@ -55,21 +55,35 @@ func (e *engine) volumeList(_ context.Context, _ none, _ emitter) (volumeListRes
 	return r, nil
 }
 
-// volumeRemove deletes a volume's metadata and, for good, its keys. The
-// shards stay: other volumes may share them.
-func (e *engine) volumeRemove(_ context.Context, a volumeArgs, _ emitter) (none, error) {
+// volumeRemove deletes a volume's metadata and, for good, its keys, and frees
+// what no other volume needs.
+func (e *engine) volumeRemove(ctx context.Context, a volumeArgs, _ emitter) (r volumeRemoveResult, err error) {
+	if err := e.forgetVolume(a.Volume); err != nil {
+		return r, err
+	}
+	g, err := e.collect(ctx, nil, false)
+	r.Bytes = g.Bytes
+	if err != nil {
+		r.Kept = oneLine(err) // the volume is gone all the same
+	}
+	return r, nil
+}
+
+func (e *engine) forgetVolume(name string) error {
+	e.collecting.Lock()
+	defer e.collecting.Unlock()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if _, err := e.volumeKeys(a.Volume); err != nil {
-		return none{}, err
+	if _, err := e.volumeKeys(name); err != nil {
+		return err
 	}
-	if v := e.volumes[a.Volume]; v != nil {
-		return none{}, fail(errBusy, fmt.Sprintf("volume %s is in use%s", a.Volume, v.where()), nil)
+	if v := e.volumes[name]; v != nil {
+		return fail(errBusy, fmt.Sprintf("volume %s is in use%s", name, v.where()), nil)
 	}
 	// Without its keys a volume is gone whatever else is left of it: so the
 	// folder goes first, and a crash in between leaves an empty volume.
-	if err := os.RemoveAll(e.home.VolumeDir(a.Volume)); err != nil {
-		return none{}, fmt.Errorf("remove volume %s: %w", a.Volume, err)
+	if err := os.RemoveAll(e.home.VolumeDir(name)); err != nil {
+		return fmt.Errorf("remove volume %s: %w", name, err)
 	}
-	return none{}, e.keys.RemoveVolume(a.Volume)
+	return e.keys.RemoveVolume(name)
 }

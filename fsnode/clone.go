@@ -60,6 +60,8 @@ func (v *Volume) cloneTo(ctx context.Context, src string, parent Ino, name strin
 	if err := v.writable(parent); err != nil {
 		return 0, err
 	}
+	v.history.RLock() // no head is forgotten, nor what is built aside collected
+	defer v.history.RUnlock()
 	it, err := v.snapshotItem(ctx, src)
 	if errors.Is(err, errLive) {
 		if ok, err := v.cloneFile(ctx, src, parent, name); ok || err != nil {

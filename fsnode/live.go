@@ -22,14 +22,18 @@ type Live struct {
 	db    *metaDB   // of a volume that is not open: closed at the end
 	snap  *snapshot // nil if there is no database
 	segs  []segment // of memory's manifest
-	files []FileRoot
+	roots []node    // of files and directories in memory
 	exts  [][]extent
+
+	seen map[blockstore.Address]struct{} // nodes that Walk met which no saved manifest has
 }
 
-// Live begins at a moment when no flush and no commit is under way, so that
-// every block that was put before it is named by what Live holds, or by
-// nothing. ctx bounds the snapshot as well.
+// Live begins at a moment when no flush, commit, clone or restore is under
+// way, so that every block that was put before it is named by what Live holds,
+// or by nothing. ctx bounds the snapshot as well.
 func (v *Volume) Live(ctx context.Context) (*Live, error) {
+	v.history.Lock()
+	defer v.history.Unlock()
 	v.commitMu.Lock()
 	defer v.commitMu.Unlock()
 	v.mu.Lock()
@@ -53,9 +57,7 @@ func (v *Volume) Live(ctx context.Context) (*Live, error) {
 	// The database has what memory does not: taking all of memory is simpler
 	// than telling what is saved, and slices of extents are never changed.
 	for _, in := range v.inodes {
-		if in.rec.File != nil {
-			l.files = append(l.files, *in.rec.File)
-		}
+		l.roots = append(l.roots, rootsOf(&in.rec)...)
 		if in.content != nil {
 			l.exts = append(l.exts, in.content.base)
 		}
@@ -93,11 +95,26 @@ func (l *Live) End() {
 	}
 }
 
+// rootsOf returns the trees that a record names.
+func rootsOf(r *record) (out []node) {
+	if f := get(r.File); !f.Ref.IsZero() {
+		out = append(out, fileChild(f))
+	}
+	t := get(r.Trees)
+	for _, n := range []node{{kind: dirNode, ref: t.Dir.Ref}, {kind: sideNode, ref: t.Side.Ref}} {
+		if !n.ref.IsZero() {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
 // Walk calls keep for the address of every block that is needed, some more
 // than once, leaving out the heads that forget names. An error means that it
 // does not know them all.
 func (l *Live) Walk(ctx context.Context, forget func(HeadEntry) bool, keep func(blockstore.Address)) error {
 	m := manifests{reads: l.reads, keep: keep}
+	l.seen = map[blockstore.Address]struct{}{}
 	for _, h := range l.heads {
 		if h.Forgotten || forget(h) {
 			continue
@@ -114,10 +131,8 @@ func (l *Live) Walk(ctx context.Context, forget func(HeadEntry) bool, keep func(
 			keep(e.Ref.Address)
 		}
 	}
-	for _, f := range l.files {
-		if err := l.file(ctx, f, keep); err != nil {
-			return err
-		}
+	if err := l.trees(ctx, l.roots, keep); err != nil {
+		return err
 	}
 	if l.snap == nil {
 		return nil
@@ -126,8 +141,8 @@ func (l *Live) Walk(ctx context.Context, forget func(HeadEntry) bool, keep func(
 }
 
 // database keeps what the rows refer to: the manifest as it was saved, which
-// may be older than the newest head after a crash, extents, and the roots of
-// files that no head has yet.
+// may be older than the newest head after a crash, extents, and trees that no
+// head has yet.
 func (l *Live) database(ctx context.Context, m *manifests, keep func(blockstore.Address)) error {
 	var saved manifestState
 	if _, err := l.snap.value("manifest", &saved); err != nil {
@@ -161,39 +176,51 @@ func (l *Live) database(ctx context.Context, m *manifests, keep func(blockstore.
 		if err := l.snap.open('i', uint64(key[0]), 0, row[0], &r); err != nil {
 			return err
 		}
-		if r.File == nil {
-			return nil
-		}
-		return l.file(ctx, *r.File, keep)
+		return l.trees(ctx, rootsOf(&r), keep)
 	})
 }
 
-// file keeps a file's root and what is below it, unless the saved manifest
-// has it, and with it all that is below.
-func (l *Live) file(ctx context.Context, f FileRoot, keep func(blockstore.Address)) error {
-	if f.Ref.IsZero() {
-		return nil
+// trees keeps nodes and what is below them, but for those that the saved
+// manifest has, and with them all that is below: the manifest itself is kept.
+func (l *Live) trees(ctx context.Context, todo []node, keep func(blockstore.Address)) error {
+	for len(todo) > 0 {
+		n := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if n.kind == chunkNode {
+			keep(n.ref.Address)
+			continue
+		}
+		known, err := l.known(n.ref.Address)
+		if err != nil {
+			return err
+		}
+		if known {
+			continue
+		}
+		keep(n.ref.Address)
+		below, err := l.reads.children(ctx, n)
+		if err != nil {
+			return err
+		}
+		todo = append(todo, below...)
 	}
-	keep(f.Ref.Address)
-	if f.Height == 0 {
-		return nil
+	return nil
+}
+
+// known reports whether the saved manifest has a node, or the walk met it.
+func (l *Live) known(addr blockstore.Address) (bool, error) {
+	if _, ok := l.seen[addr]; ok {
+		return true, nil
 	}
 	if l.snap != nil {
 		var n int64
-		known, err := l.snap.row(qManifest, &n, func() error { return nil }, f.Ref.Address[:])
-		if err != nil || known {
-			return err
+		saved, err := l.snap.row(qManifest, &n, func() error { return nil }, addr[:])
+		if err != nil || saved {
+			return saved, err
 		}
 	}
-	plain, err := l.reads.Get(ctx, f.Ref)
-	if err != nil {
-		return fmt.Errorf("read file index: %w", err)
-	}
-	below, err := indexChildren(plain, f.Height)
-	for i := 0; i < len(below) && err == nil; i++ {
-		err = l.file(ctx, FileRoot{Height: f.Height - 1, Ref: below[i].ref}, keep)
-	}
-	return err
+	l.seen[addr] = struct{}{}
+	return false, nil
 }
 
 // scan runs a query whose first columns are blobs and the others integers.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -90,7 +91,7 @@ func (h *hoarder) step() error {
 	case 8:
 		return h.restore()
 	case 9:
-		return v.flushEverything(ctx, nil)
+		return h.clone()
 	}
 	return nil
 }
@@ -145,13 +146,58 @@ func (h *hoarder) restore() error {
 	return nil
 }
 
+// clone copies one file, or all of a head, to names of its own.
+func (h *hoarder) clone() error {
+	from := fmt.Sprintf("f%d", h.rng.IntN(8))
+	to := fmt.Sprintf("clone%d", h.rng.IntN(1_000_000))
+	if i, ok := h.files[from]; ok {
+		_, _, err := h.r.v.Clone(context.Background(), from, to, nil)
+		h.files[to] = i
+		return err
+	}
+	for seq, files := range h.heads {
+		tree := fmt.Sprintf("tree%d-%d", seq, h.rng.IntN(1_000_000))
+		if hasTree(files) {
+			continue
+		}
+		_, _, err := h.r.v.Clone(context.Background(), fmt.Sprintf(".pifs/snapshots/%d", seq), tree, nil)
+		for name, i := range files {
+			h.files[tree+"/"+name] = i
+		}
+		return err
+	}
+	return nil
+}
+
+func hasTree(files map[string]int) bool {
+	for name := range files {
+		if strings.Contains(name, "/") {
+			return true
+		}
+	}
+	return false
+}
+
+// find returns the inode at a path of at most one folder.
+func (h *hoarder) find(name string) (Ino, error) {
+	dir, base, ok := strings.Cut(name, "/")
+	if !ok {
+		return h.r.lookup(RootIno, name)
+	}
+	ino, err := h.r.lookup(RootIno, dir)
+	if err != nil {
+		return 0, err
+	}
+	return h.r.lookup(ino, base)
+}
+
 // compare reads every live file and every file of every head that is kept.
 func (h *hoarder) compare() {
 	h.r.t.Helper()
 	ctx := context.Background()
 	h.r.blocks.Drop(ctx)
 	for name, i := range h.files {
-		ino, err := h.r.lookup(RootIno, name)
+		ino, err := h.find(name)
 		if err != nil || !bytes.Equal(h.r.read(ino), contentOf(i)) {
 			h.r.t.Fatalf("%s is not content %d: %v", name, i, err)
 		}
@@ -162,7 +208,7 @@ func (h *hoarder) compare() {
 			h.r.t.Fatal(err)
 		}
 		for name, i := range files {
-			e, err := h.r.v.entryAt(ctx, &head, name)
+			e, err := h.r.v.itemAt(ctx, &head, name)
 			if err != nil {
 				h.r.t.Fatalf("%s of head %d: %v", name, seq, err)
 			}

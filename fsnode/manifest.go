@@ -54,10 +54,14 @@ type node struct {
 
 // children returns the blocks that n refers to.
 func (v *Volume) children(ctx context.Context, n node) ([]node, error) {
+	return adopted{v.o.Blocks, v.sealer}.children(ctx, n)
+}
+
+func (a adopted) children(ctx context.Context, n node) ([]node, error) {
 	if n.kind == chunkNode {
 		return nil, nil
 	}
-	plain, err := v.o.Blocks.Get(ctx, v.sealer, n.ref)
+	plain, err := a.Get(ctx, n.ref)
 	if err != nil {
 		return nil, fmt.Errorf("read tree node %s: %w", n.ref.Address, err)
 	}

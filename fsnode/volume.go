@@ -117,8 +117,9 @@ type Volume struct {
 
 	saveMu   sync.Mutex // one save at a time
 	commitMu sync.Mutex // one commit at a time
-	// history is held for reading by whoever makes what an older head refers to
-	// part of the live tree, and for writing to forget heads.
+	// history is held for reading by whoever makes what a head refers to part of
+	// the live tree, and for writing to forget heads and to look at what is
+	// needed. It is taken before commitMu.
 	history  sync.RWMutex
 	manifest manifestState
 	views    *views
