@@ -239,7 +239,7 @@ func TestCollectBesideAVolume(t *testing.T) {
 	r := newRig(t, nil)
 	h := &hoarder{r: r, rng: rand.New(rand.NewPCG(seed, 1)), files: map[string]int{},
 		heads: map[uint64]map[string]int{}, named: map[uint64]bool{}}
-	for range 6 {
+	for range 4 {
 		ctx, stop := context.WithCancel(context.Background())
 		var collector sync.WaitGroup
 		collector.Go(func() {
@@ -250,7 +250,7 @@ func TestCollectBesideAVolume(t *testing.T) {
 				}
 			}
 		})
-		for range 25 {
+		for range 20 {
 			if err := h.step(); err != nil {
 				t.Error(err)
 			}
