@@ -78,6 +78,12 @@ const (
 	FallocZeroRange = 0x10
 )
 
+// Rename flags, as in renameat2(2).
+const (
+	RenameNoReplace = 1
+	RenameExchange  = 2
+)
+
 // Setxattr flags, as in setxattr(2).
 const (
 	XattrCreate  = 1

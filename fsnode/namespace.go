@@ -85,6 +85,7 @@ func (v *Volume) Readlink(ctx context.Context, ino Ino) (string, error) {
 	if in.rec.Mode&modeType != modeLink {
 		return "", syscall.EINVAL
 	}
+	v.relatime(in)
 	return in.rec.Target, nil
 }
 
@@ -103,15 +104,8 @@ func (v *Volume) make(parent Ino, name string, rec record, cred Cred) (Attr, err
 		return Attr{}, err
 	}
 	t := now()
-	rec.Nlink, rec.UID, rec.GID = 1, cred.UID, cred.GID
-	rec.Atime, rec.Mtime, rec.Ctime = t, t, t
-	rec.Links = []link{{Parent: parent, Name: name}}
-	if dir.rec.Mode&syscall.S_ISGID != 0 {
-		rec.GID = dir.rec.GID
-	}
-	in := &inode{ino: v.nextIno, rec: rec}
-	v.nextIno++
-	v.count.Inodes++
+	rec.Nlink, rec.Links = 1, []link{{Parent: parent, Name: name}}
+	in := v.newInode(dir, rec, cred, t)
 	if rec.isDir() {
 		in.rec.Nlink, in.complete = 2, true
 		if dir.rec.Mode&syscall.S_ISGID != 0 {
@@ -119,10 +113,45 @@ func (v *Volume) make(parent Ino, name string, rec record, cred Cred) (Attr, err
 		}
 		dir.rec.Nlink++
 	}
-	v.inodes[in.ino] = in
 	v.change(in)
 	v.setDent(d, in.ino, in.rec.Mode&modeType)
 	v.dirChanged(dir, +1, t)
+	return v.linked(in), nil
+}
+
+// newInode gives rec a number and an owner, as what is made in dir at time t
+// has. v.mu is held.
+func (v *Volume) newInode(dir *inode, rec record, cred Cred, t Time) *inode {
+	rec.UID, rec.GID = cred.UID, cred.GID
+	rec.Atime, rec.Mtime, rec.Ctime = t, t, t
+	if dir.rec.Mode&syscall.S_ISGID != 0 {
+		rec.GID = dir.rec.GID
+	}
+	in := &inode{ino: v.nextIno, rec: rec}
+	v.nextIno++
+	v.count.Inodes++
+	v.inodes[in.ino] = in
+	return in
+}
+
+// Tmpfile makes a regular file without a name, as O_TMPFILE does. It goes when
+// it is closed, unless Link gave it a name.
+func (v *Volume) Tmpfile(ctx context.Context, parent Ino, mode uint32, cred Cred) (Attr, error) {
+	if err := v.writable(parent); err != nil {
+		return Attr{}, err
+	}
+	v.lock()
+	defer v.mu.Unlock()
+	if v.pace(); v.failure != nil {
+		return Attr{}, v.failure
+	}
+	dir, err := v.dir(parent)
+	if err != nil {
+		return Attr{}, err
+	}
+	in := v.newInode(dir, record{Mode: modeFile | mode&permBits, Inlined: true}, cred, now())
+	v.pending.orphans[in.ino] = true
+	v.change(in)
 	return v.linked(in), nil
 }
 
@@ -172,8 +201,6 @@ func (v *Volume) Link(ctx context.Context, ino, parent Ino, name string) (Attr, 
 	switch {
 	case in.rec.isDir():
 		return Attr{}, syscall.EPERM
-	case in.rec.Nlink == 0:
-		return Attr{}, syscall.ENOENT
 	case in.rec.Nlink >= maxLinks:
 		return Attr{}, syscall.EMLINK
 	}
@@ -182,6 +209,10 @@ func (v *Volume) Link(ctx context.Context, ino, parent Ino, name string) (Attr, 
 		return Attr{}, err
 	}
 	t := now()
+	if in.rec.Nlink == 0 { // the kernel lets only those of Tmpfile pass
+		v.pending.orphans[ino] = false
+		v.count.Bytes += fileBytes(in)
+	}
 	in.rec.Nlink++
 	in.rec.Ctime = t
 	in.rec.Links = append(slices.Clip(in.rec.Links), link{Parent: parent, Name: name})

@@ -37,7 +37,7 @@ func (v *Volume) Setattr(ctx context.Context, ino Ino, s SetAttr, wait bool) (At
 			return Attr{}, err
 		}
 		in.rec.Mtime = t
-		killPriv(&in.rec)
+		killCapability(&in.rec)
 	}
 	setOwner(&in.rec, s)
 	setTimes(&in.rec, s, t)

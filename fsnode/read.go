@@ -186,17 +186,30 @@ func (v *Volume) fetchAll(ctx context.Context, todo []fetch) error {
 	return nil
 }
 
-// relatime updates atime as the mount option relatime does: when it is older
-// than mtime or ctime, or than a day.
-func (v *Volume) relatime(in *inode) {
+// Accessed notes that ino is about to be read, and reports whether that moved
+// its atime.
+func (v *Volume) Accessed(ino Ino) bool {
+	if ino >= VirtualIno {
+		return false
+	}
+	v.lock()
+	defer v.mu.Unlock()
+	in, err := v.inode(ino)
+	return err == nil && v.relatime(in)
+}
+
+// relatime updates atime as the mount option relatime does: when it is not
+// newer than mtime and ctime, or older than a day. v.mu is held.
+func (v *Volume) relatime(in *inode) bool {
 	if v.o.ReadOnly {
-		return
+		return false
 	}
 	r := &in.rec
 	t := now()
 	if r.Atime.After(r.Mtime) && r.Atime.After(r.Ctime) && t.Sec-r.Atime.Sec < 86400 {
-		return
+		return false
 	}
 	r.Atime = t
 	v.change(in)
+	return true
 }

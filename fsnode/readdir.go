@@ -10,6 +10,9 @@ func (v *Volume) Readdir(ctx context.Context, ino Ino, cookie uint64, fn func(Di
 	if ino >= VirtualIno {
 		return v.views.readdir(ctx, ino, cookie, fn)
 	}
+	if cookie == 0 {
+		v.Accessed(ino)
+	}
 	for more := true; more; {
 		var page []DirEntry
 		var err error

@@ -8,6 +8,15 @@ import (
 
 // Rename moves a name, replacing what stands at the new one as rename(2) says.
 func (v *Volume) Rename(ctx context.Context, oldParent Ino, oldName string, newParent Ino, newName string, cred Cred) error {
+	return v.RenameFlags(ctx, oldParent, oldName, newParent, newName, 0, cred)
+}
+
+// RenameFlags is Rename with one of the flags RenameNoReplace and
+// RenameExchange, as renameat2(2) says.
+func (v *Volume) RenameFlags(ctx context.Context, oldParent Ino, oldName string, newParent Ino, newName string, flags uint32, cred Cred) error {
+	if flags != 0 && flags != RenameNoReplace && flags != RenameExchange {
+		return syscall.EINVAL
+	}
 	if err := v.writable(max(oldParent, newParent)); err != nil {
 		return err
 	}
@@ -28,22 +37,59 @@ func (v *Volume) Rename(ctx context.Context, oldParent Ino, oldName string, newP
 	if err != nil {
 		return err
 	}
-	if e.ino == in.ino {
+	switch {
+	case e.ino != 0 && flags == RenameNoReplace:
+		return syscall.EEXIST
+	case e.ino == 0 && flags == RenameExchange:
+		return syscall.ENOENT
+	case e.ino == in.ino:
 		return nil // two names of one file: POSIX wants nothing done
+	case e.ino == 0:
+		v.move(in, from, d, to, e, now())
+		return nil
+	}
+	old, err := v.inode(e.ino)
+	if err != nil {
+		return err
+	}
+	if flags == RenameExchange {
+		return v.exchange(in, from, d, old, to, e)
+	}
+	if err := removable(old, in.rec.isDir()); err != nil {
+		return err
 	}
 	t := now()
-	if e.ino != 0 {
-		old, err := v.inode(e.ino)
-		if err != nil {
-			return err
-		}
-		if err := removable(old, in.rec.isDir()); err != nil {
-			return err
-		}
-		v.setDent(e, 0, 0)
-		v.unlinked(to, old, link{Parent: newParent, Name: newName}, t)
-	}
+	v.setDent(e, 0, 0)
+	v.unlinked(to, old, link{Parent: newParent, Name: newName}, t)
 	v.move(in, from, d, to, e, t)
+	return nil
+}
+
+// exchange puts in, which is d of from, where old is, which is e of to, and old
+// where in was. v.mu is held.
+func (v *Volume) exchange(in, from *inode, d *dent, old, to *inode, e *dent) error {
+	if err := v.movable(old, from, d.name); err != nil {
+		return err
+	}
+	t := now()
+	there, here := link{Parent: to.ino, Name: e.name}, link{Parent: from.ino, Name: d.name}
+	v.setDent(d, old.ino, old.rec.Mode&modeType)
+	v.setDent(e, in.ino, in.rec.Mode&modeType)
+	if in.rec.isDir() && !old.rec.isDir() {
+		from.rec.Nlink--
+		to.rec.Nlink++
+	} else if old.rec.isDir() && !in.rec.isDir() {
+		to.rec.Nlink--
+		from.rec.Nlink++
+	}
+	v.dirChanged(from, 0, t)
+	v.dirChanged(to, 0, t)
+	in.rec.Links = append(slices.Clip(without(in.rec.Links, here)), there)
+	old.rec.Links = append(slices.Clip(without(old.rec.Links, there)), here)
+	for _, moved := range []*inode{in, old} {
+		moved.rec.Ctime = t
+		v.touchInode(moved)
+	}
 	return nil
 }
 

@@ -14,6 +14,17 @@ const streamBytes = 12 << 20
 // having done nothing, when memory for fresh bytes is full; with wait true it
 // waits for room. p is not kept.
 func (v *Volume) Write(ctx context.Context, ino Ino, off int64, p []byte, wait bool) (int, error) {
+	return v.writeAs(ctx, ino, off, p, wait, killPriv)
+}
+
+// WriteKeep is Write for who may keep setuid and setgid of what they write, and
+// for bytes that come from a mapping.
+func (v *Volume) WriteKeep(ctx context.Context, ino Ino, off int64, p []byte, wait bool) (int, error) {
+	return v.writeAs(ctx, ino, off, p, wait, killCapability)
+}
+
+// writeAs places p and then clears of the record what kill does.
+func (v *Volume) writeAs(ctx context.Context, ino Ino, off int64, p []byte, wait bool, kill func(*record)) (int, error) {
 	if err := v.writable(ino); err != nil {
 		return 0, err
 	}
@@ -37,7 +48,7 @@ func (v *Volume) Write(ctx context.Context, ino Ino, off int64, p []byte, wait b
 	}
 	t := now()
 	in.rec.Mtime, in.rec.Ctime = t, t
-	killPriv(&in.rec)
+	kill(&in.rec)
 	v.freshChanged(in)
 	if c := in.content; c != nil && c.fresh.Bytes() >= streamBytes {
 		v.enqueue(in, flushHead)
@@ -101,13 +112,18 @@ func (v *Volume) place(in *inode, off int64, p []byte) error {
 	return nil
 }
 
-// killPriv clears what a write must clear: setuid, setgid of executables, and
-// file capabilities.
+// killPriv clears what a write by an ordinary user must clear: setuid, setgid of
+// executables, and file capabilities.
 func killPriv(r *record) {
 	r.Mode &^= syscall.S_ISUID
 	if r.Mode&0o010 != 0 {
 		r.Mode &^= syscall.S_ISGID
 	}
+	killCapability(r)
+}
+
+// killCapability clears what every change of a file's bytes must clear.
+func killCapability(r *record) {
 	if _, ok := r.xattr(capabilityXattr); ok {
 		r.Xattrs = withoutXattr(r.Xattrs, capabilityXattr)
 	}
@@ -115,6 +131,7 @@ func killPriv(r *record) {
 
 // Fallocate does what fallocate(2) does for mode 0, KEEP_SIZE, PUNCH_HOLE with
 // KEEP_SIZE, and ZERO_RANGE. Room is not set aside: blocks have no fixed place.
+// setuid and setgid stay; where they must not, the kernel says so by a Setattr.
 func (v *Volume) Fallocate(ctx context.Context, ino Ino, mode uint32, off, length uint64) error {
 	if err := v.writable(ino); err != nil {
 		return err
@@ -148,7 +165,7 @@ func (v *Volume) Fallocate(ctx context.Context, ino Ino, mode uint32, off, lengt
 	}
 	t := now()
 	in.rec.Mtime, in.rec.Ctime = t, t
-	killPriv(&in.rec)
+	killCapability(&in.rec)
 	v.freshChanged(in)
 	return nil
 }

@@ -13,7 +13,6 @@ const (
 	ownXattrs       = "user.pifs." // answered by πFS, not stored
 	rootXattr       = ownXattrs + "root"
 	durableXattr    = ownXattrs + "durability"
-	aclXattrs       = "system.posix_acl_"
 )
 
 // Getxattr returns the value of an extended attribute. user.pifs.root and
@@ -31,11 +30,13 @@ func (v *Volume) Getxattr(ctx context.Context, ino Ino, name string) ([]byte, er
 	if err != nil {
 		return nil, err
 	}
-	val, ok := in.rec.xattr(name)
-	if !ok {
-		return nil, syscall.ENODATA
+	if val, ok := in.rec.xattr(name); ok {
+		return val, nil
 	}
-	return val, nil
+	if !namespaced(name) {
+		return nil, syscall.EOPNOTSUPP
+	}
+	return nil, syscall.ENODATA
 }
 
 func (v *Volume) ownXattr(ctx context.Context, ino Ino, name string) ([]byte, error) {
@@ -99,14 +100,23 @@ func storable(name string, value []byte) error {
 	switch {
 	case strings.HasPrefix(name, ownXattrs):
 		return syscall.EPERM
-	case strings.HasPrefix(name, aclXattrs):
+	case !namespaced(name):
 		return syscall.EOPNOTSUPP
+	case name == "user." || name == "trusted." || name == "security.":
+		return syscall.EINVAL
 	case len(name) > maxName:
 		return syscall.ERANGE
 	case len(value) > maxXattr:
 		return syscall.E2BIG
 	}
 	return nil
+}
+
+// namespaced reports whether name is in a namespace that the kernel guards for
+// us. Nobody guards the others: system. is for file systems' own, such as access
+// control lists, which would be stored and not enforced.
+func namespaced(name string) bool {
+	return strings.HasPrefix(name, "user.") || strings.HasPrefix(name, "trusted.") || strings.HasPrefix(name, "security.")
 }
 
 // withoutXattr returns a new slice of xs without name.

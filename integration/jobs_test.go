@@ -28,6 +28,7 @@ func jobs() map[string]func(args []string) error {
 		"syncPath":   func(a []string) error { return syncPath(a[0]) },
 		"churn":      func(a []string) error { return churn(a[0], int(number(a[1]))) },
 		"churned":    func(a []string) error { return churned(a[0]) },
+		"posix":      func(a []string) error { return runPosix(a[0], a[1]) },
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"pifs/integration/posix"
 )
 
 // jobVariable names the job that this binary is to do as a child.
@@ -15,6 +17,13 @@ const jobVariable = "PIFS_TEST_JOB"
 
 // TestMain builds the program once, and looks for leftovers at the end.
 func TestMain(m *testing.M) {
+	if role := os.Getenv(posix.RoleVariable); role != "" {
+		if err := posix.Role(role, os.Args[1:]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	if job := os.Getenv(jobVariable); job != "" {
 		os.Exit(runJob(job, os.Args[1:]))
 	}

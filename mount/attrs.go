@@ -28,11 +28,15 @@ func (s *Server) setattr(c *call, r *fuse.SetattrRequest) error {
 	return c.attr(s.fs.Setattr(c.ctx, c.node(), changes(r), c.wait))
 }
 
+// changes reads a request. One that names nothing is how the kernel asks for
+// setuid, setgid and capabilities to be cleared where no other request can say
+// so, as for fallocate. From root it may be about capabilities only, which have
+// gone by a request of their own.
 func changes(r *fuse.SetattrRequest) fsnode.SetAttr {
 	set := fsnode.SetAttr{
 		AtimeNow: r.Valid.AtimeNow(),
 		MtimeNow: r.Valid.MtimeNow(),
-		KillPriv: r.Valid.SetattrKillSUIDGID(),
+		KillPriv: r.Valid.SetattrKillSUIDGID() || r.Valid&^fuse.SetattrHandle == 0 && r.Header.Uid != 0,
 	}
 	if r.Valid.Mode() {
 		mode := uint32(r.Mode.Perm()) | specialBits(r.Mode)

@@ -13,10 +13,12 @@
 //	call      a request while it is served; it is answered exactly once
 //	reader    a goroutine that reads requests and answers them from memory
 //	lane      a queue of calls that wait for a disk, a node or memory, with a
-//	          bounded number of workers; one for reading, one for writing
+//	          bounded number of workers; one for reading, one for writing, one
+//	          for what waits for the kernel
 //	watchdog  answers EIO for a call that outlives the deadline, and says so
 //
-// Requests are read and parsed by bazil.org/fuse. Replies are written by this
+// Requests are read and parsed by bazil.org/fuse, but for a few that it does not
+// know (see extended.go). Replies are written by this
 // package straight to the library's device (see device.go): the library's own
 // encoder drops the sticky bit, mangles times outside 1678–2262 and copies
 // every read into a fresh buffer.

@@ -20,6 +20,9 @@ func (s *Server) open(c *call, r *fuse.OpenRequest) error {
 	if err := s.fs.Open(c.ctx, c.node(), write); err != nil {
 		return err
 	}
+	if !r.Dir {
+		s.accessed(c, r.Flags)
+	}
 	var flags fuse.OpenResponseFlags
 	if c.node() < fsnode.VirtualIno {
 		flags = fuse.OpenKeepCache
@@ -68,7 +71,11 @@ func (s *Server) write(c *call, r *fuse.WriteRequest) error {
 	if r.Offset < 0 || r.Offset > math.MaxInt64-int64(len(r.Data)) {
 		return syscall.EFBIG
 	}
-	n, err := s.fs.Write(c.ctx, c.node(), r.Offset, r.Data, c.wait)
+	write := s.fs.Write
+	if s.extended != nil && r.Flags&fuse.WriteKillSUIDGID == 0 {
+		write = s.extended.WriteKeep
+	}
+	n, err := write(c.ctx, c.node(), r.Offset, r.Data, c.wait)
 	if err != nil {
 		return err
 	}

@@ -97,11 +97,11 @@ func (s *Server) handleRest(c *call) error {
 		return nil
 	case *fuse.DestroyRequest:
 		return c.done()
+	case *fuse.UnrecognizedRequest:
+		return s.unrecognized(c, r)
 	default:
-		// ACCESS, which default_permissions makes needless, POLL, IOCTL,
-		// LSEEK, RENAME2, COPY_FILE_RANGE, TMPFILE, STATX and what is yet to
-		// come: the kernel remembers, does what it can without us, and does
-		// not ask again.
+		// ACCESS, which default_permissions makes needless, and POLL: the kernel
+		// remembers, does what it can without us, and does not ask again.
 		return syscall.ENOSYS
 	}
 }

@@ -106,7 +106,7 @@ func (s *Server) laneOf(req fuse.Request) *lane {
 			return &s.reading
 		}
 	case *fuse.LookupRequest, *fuse.GetattrRequest, *fuse.ReadRequest, *fuse.OpenRequest,
-		*fuse.ReadlinkRequest, *fuse.ListxattrRequest:
+		*fuse.ReadlinkRequest, *fuse.ListxattrRequest, *fuse.UnrecognizedRequest:
 		// decided below
 	default:
 		return nil
@@ -122,6 +122,8 @@ func (s *Server) waitLane(req fuse.Request) *lane {
 	switch req.(type) {
 	case *fuse.WriteRequest, *fuse.SetattrRequest, *fuse.FAllocateRequest:
 		return &s.writing
+	case *fuse.UnrecognizedRequest:
+		return &s.seeking
 	}
 	return &s.reading
 }

@@ -69,7 +69,12 @@ func (s *Server) create(c *call, r *fuse.CreateRequest) error {
 	if err != nil {
 		return err
 	}
-	if err := s.fs.Open(c.ctx, a.Ino, writes(r.Flags)); err != nil {
+	return s.created(c, a, writes(r.Flags))
+}
+
+// created opens a file that was made for the call, and answers with both.
+func (s *Server) created(c *call, a fsnode.Attr, write bool) error {
+	if err := s.fs.Open(c.ctx, a.Ino, write); err != nil {
 		s.fs.Forget(a.Ino, 1)
 		return err
 	}
@@ -77,7 +82,7 @@ func (s *Server) create(c *call, r *fuse.CreateRequest) error {
 	w.entry(&a, validity(a.Ino))
 	w.opened(s.handles.Add(1), uint32(fuse.OpenKeepCache))
 	if !c.deliver(nil) {
-		s.fs.Release(c.ctx, a.Ino, writes(r.Flags))
+		s.fs.Release(c.ctx, a.Ino, write)
 		s.fs.Forget(a.Ino, 1)
 	}
 	return nil

@@ -88,7 +88,9 @@ type Server struct {
 	dir  string
 	fs   FS
 	opts Options
-	log  *slog.Logger
+
+	extended Extended // fs again, or nil if it is not
+	log      *slog.Logger
 
 	conn   *fuse.Conn
 	dev    *device
@@ -101,6 +103,7 @@ type Server struct {
 
 	reading lane // calls that wait for bytes
 	writing lane // calls that wait for room or durability
+	seeking lane // calls that wait for the kernel, which waits for the other two
 	flight  flight
 	locks   lockServer
 
@@ -131,7 +134,8 @@ func Mount(ctx context.Context, dir string, fs FS, opts Options) (*Server, error
 		return nil, errors.Join(err, Unmount(dir, true), conn.Close())
 	}
 	s := &Server{dir: dir, fs: fs, opts: opts, log: opts.Logger, conn: conn, dev: dev, idle: make(chan struct{})}
-	s.reading.workers, s.writing.workers = opts.Workers, opts.Workers
+	s.reading.workers, s.writing.workers, s.seeking.workers = opts.Workers, opts.Workers, opts.Workers
+	s.extended, _ = fs.(Extended)
 	s.ctx, s.cancel = context.WithCancel(ctx)
 	return s, nil
 }
@@ -152,6 +156,7 @@ func (s *Server) Serve() error {
 	grace := time.After(endGrace)
 	s.reading.drain(grace)
 	s.writing.drain(grace)
+	s.seeking.drain(grace)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return errors.Join(s.err, s.conn.Close(), s.dev.close())

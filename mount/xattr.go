@@ -13,6 +13,10 @@ const (
 	// protocol in use, and a list that nobody enforces must not be stored.
 	aclPrefix = "system.posix_acl_"
 
+	// trustedPrefix is how names begin that the kernel gives to administrators
+	// only. It leaves it to the file system not to list them to others.
+	trustedPrefix = "trusted."
+
 	maxXattr     = 64 << 10 // bytes of a value: XATTR_SIZE_MAX
 	maxXattrList = 64 << 10 // bytes of all names: XATTR_LIST_MAX
 )
@@ -75,6 +79,9 @@ func (s *Server) listxattr(c *call, r *fuse.ListxattrRequest) error {
 	}
 	var list []byte
 	for _, name := range names {
+		if r.Uid != 0 && strings.HasPrefix(name, trustedPrefix) {
+			continue
+		}
 		list = append(list, name...)
 		list = append(list, 0)
 	}
