@@ -44,7 +44,11 @@ func snapshotAction(env Env, c *cli.Context) error {
 		if c.Bool("delete") {
 			call = callUnsnapshot
 		}
-		if err := s.do(c.Context, newMeter(env, "storing"), call, snapshotArgs{c.String("volume"), name}, &h, nil); err != nil {
+		err := s.do(c.Context, newMeter(env, "storing"), call, snapshotArgs{c.String("volume"), name}, &h, nil)
+		if err == nil && call == callSnapshot {
+			err = s.vouch()
+		}
+		if err != nil {
 			return err
 		}
 		if c.Bool("json") {
@@ -54,7 +58,7 @@ func snapshotAction(env Env, c *cli.Context) error {
 			_, err := fmt.Fprintf(env.Stdout, "%s: head %d is no snapshot any more\n", h.Volume, h.Seq)
 			return err
 		}
-		_, err := fmt.Fprintf(env.Stdout, "%s: head %d %s %s\n", h.Volume, h.Seq, h.Root, h.Name)
+		_, err = fmt.Fprintf(env.Stdout, "%s: head %d %s %s\n", h.Volume, h.Seq, h.Root, h.Name)
 		return err
 	})
 }

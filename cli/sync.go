@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	cli "github.com/urfave/cli/v2"
+
+	"pifs/cli/control"
 )
 
 func syncCommand(env Env) *cli.Command {
@@ -30,6 +32,9 @@ func syncAction(env Env, c *cli.Context) error {
 	run := func(s *session) error {
 		var r syncResult
 		err := s.do(c.Context, newMeter(env, "storing"), callSync, args, &r, nil)
+		if err == nil {
+			err = s.vouch()
+		}
 		if err != nil {
 			return err
 		}
@@ -44,6 +49,23 @@ func syncAction(env Env, c *cli.Context) error {
 	}
 	args.Volume = m.Volume
 	return withSessionOn(env, c, m.Home, run)
+}
+
+// vouch returns an error if what was committed just now may lack what mounts
+// wrote: a daemon that died, even in the middle of the call, leaves its mounts
+// behind, and the session's own engine knows only what was durable then. The
+// session holds the lock of the home, so no other daemon can have made them.
+func (s *session) vouch() error {
+	if s.engine == nil {
+		return nil
+	}
+	dir := s.engine.home.Dir
+	left, err := hasMounts(dir)
+	if err == nil && left {
+		err = fail(control.ErrUnreachable,
+			"the daemon of "+dir+" died: what it had not made durable is lost, what it had is committed; now mount again", nil)
+	}
+	return err
 }
 
 func printSync(env Env, c *cli.Context, r syncResult) error {

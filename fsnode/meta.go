@@ -131,6 +131,24 @@ func (m *metaDB) snapshot(ctx context.Context) (*snapshot, error) {
 
 func (s *snapshot) end() { s.tx.Rollback() }
 
+// clear empties all tables.
+func (m *metaDB) clear(ctx context.Context) error {
+	tx, err := m.w.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("clear database: %w", err)
+	}
+	defer tx.Rollback()
+	for _, table := range []string{"inode", "dirent", "extent", "fresh", "orphan", "dirty", "manifest", "kv"} {
+		if _, err := tx.ExecContext(ctx, "DELETE FROM "+table); err != nil {
+			return fmt.Errorf("clear database: %w", full(err))
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("clear database: %w", full(err))
+	}
+	return nil
+}
+
 func (m *metaDB) close() error {
 	var err error
 	for _, s := range m.stmts {

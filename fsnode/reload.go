@@ -10,7 +10,8 @@ import (
 // reload fills an empty database from a head: the metadata was lost, the
 // history and the blocks were not. Inode numbers, hard links, ctime and atime
 // come from the companion trees. Directories are saved as they are read, so
-// that memory stays bounded.
+// that memory stays bounded; the row by which a database is known to be whole
+// comes last, so that a load that is cut short begins anew.
 func (v *Volume) reload(ctx context.Context, h HeadEntry) error {
 	info, err := v.headInfo(h)
 	if err != nil {
@@ -18,6 +19,7 @@ func (v *Volume) reload(ctx context.Context, h HeadEntry) error {
 	}
 	v.o.Log.Warn("metadata is missing: loading it from the newest head", "volume", v.o.Name, "head", h.Seq)
 	v.nextIno = info.tree.Count.NextIno
+	v.loading = true // no other goroutine knows v yet
 	r := reloader{v: v}
 	root := headItem{info.tree.Root, info.tree.Side}
 	v.mu.Lock()
@@ -45,6 +47,7 @@ func (r reloader) finish(ctx context.Context, info *HeadInfo) error {
 	}
 	v.manifest = state
 	v.pending.kv["manifest"] = &state
+	v.loading = false
 	v.mu.Unlock()
 	return v.save(ctx)
 }
@@ -69,7 +72,11 @@ func (r reloader) dir(ctx context.Context, ino Ino, it *headItem) error {
 			return err
 		}
 	}
-	return r.v.save(ctx)
+	if err := r.v.save(ctx); err != nil {
+		return err
+	}
+	failpoint.Hit(failpoint.ReloadSaved)
+	return nil
 }
 
 // entry adds one name: an inode, or another link to one.

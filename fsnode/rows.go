@@ -66,6 +66,9 @@ func (w *rowWriter) batch(b *batch, positions []cache.JournalPos) error {
 			return err
 		}
 	}
+	if b.partial {
+		return nil
+	}
 	return w.value("count", &b.count)
 }
 

@@ -48,6 +48,7 @@ type batch struct {
 	dents    []dent
 	pending  pendingRows
 	count    volumeCount
+	partial  bool // the tree is not all there yet
 	blocks   bool // rows name blocks that may not be durable yet
 	pieces   []freshPiece
 	segments map[uint32]bool // of the journal, in use
@@ -114,7 +115,7 @@ func (v *Volume) save(ctx context.Context) error {
 // collect copies what changed and starts a new generation; nil if nothing did.
 // v.mu is held.
 func (v *Volume) collect() *batch {
-	b := &batch{gen: v.gen, pending: v.pending, count: v.count, blocks: v.namesBlocks, segments: map[uint32]bool{}}
+	b := &batch{gen: v.gen, pending: v.pending, count: v.count, partial: v.loading, blocks: v.namesBlocks, segments: map[uint32]bool{}}
 	b.count.NextIno = v.nextIno
 	v.lastSave = time.Now()
 	if v.pending.empty() {

@@ -107,6 +107,7 @@ type Volume struct {
 	flushes  int            // under way
 	inUse    map[uint32]int // journal segments that reads and flushes under way need
 	hoard    bool           // some journal records could not be accounted for: trim none
+	loading  bool           // the database is being filled from a head: it has no count until it is whole
 	holding  bool           // a commit waits for flushes to end: start none
 	stopping bool
 	litter   []Ino // roots of trees that a crash left unattached
@@ -209,8 +210,12 @@ func (v *Volume) open(ctx context.Context) error {
 	return v.recover(ctx)
 }
 
-// initialise fills an empty database: from the newest head if there is one.
+// initialise fills an empty database, or one whose filling was cut short: from
+// the newest head if there is one.
 func (v *Volume) initialise(ctx context.Context) error {
+	if err := v.db.clear(ctx); err != nil {
+		return err
+	}
 	heads, err := v.o.Heads.Entries()
 	if err != nil {
 		return err

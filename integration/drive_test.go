@@ -52,6 +52,9 @@ type drive struct {
 	t    *testing.T
 	home string
 	dir  string
+
+	program string   // empty: pifs
+	env     []string // of the commands that are run, besides PIFS_HOME
 }
 
 // newDrive returns a drive that is not mounted yet, nor its home created.
@@ -117,7 +120,11 @@ func (d *drive) end() {
 // try runs pifs on the drive's home and returns how it ended.
 func (d *drive) try(args ...string) outcome {
 	d.t.Helper()
-	return child(d.t, deadline, []string{"PIFS_HOME=" + d.home}, "pifs", args...)
+	program := "pifs"
+	if d.program != "" {
+		program = d.program
+	}
+	return child(d.t, deadline, append([]string{"PIFS_HOME=" + d.home}, d.env...), program, args...)
 }
 
 // pifs runs pifs, which must succeed, and returns its stdout.

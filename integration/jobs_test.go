@@ -2,6 +2,7 @@ package integration
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -34,6 +35,9 @@ func jobs() map[string]func(args []string) error {
 
 func runJob(name string, args []string) int {
 	job := jobs()[name]
+	if job == nil {
+		job = killJobs()[name]
+	}
 	if job == nil {
 		fmt.Fprintln(os.Stderr, "no job", name)
 		return 2
@@ -129,6 +133,17 @@ func fsyncFiles(dir string) error {
 		}
 		fmt.Println(i)
 	}
+}
+
+// keep writes a file of the stream of seed and syncs it before it closes it. Its
+// name is durable with it: what survives a crash is a prefix.
+func keep(path string, seed, size int64) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(onlyWriter{f}, stream(seed, size))
+	return errors.Join(err, f.Sync(), f.Close())
 }
 
 func syncPath(path string) error {

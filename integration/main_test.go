@@ -42,12 +42,8 @@ func run(m *testing.M) int {
 	os.Setenv("PATH", base+string(os.PathListSeparator)+os.Getenv("PATH"))
 	os.Setenv("TMPDIR", base)
 	os.Setenv("PIFS_HOME", filepath.Join(base, "nobody"))
-	// PIFS_TEST_BUILD may hold flags, such as -race.
-	args := append([]string{"build", "-buildvcs=false"}, strings.Fields(os.Getenv("PIFS_TEST_BUILD"))...)
-	build := exec.Command("go", append(args, "-o", filepath.Join(base, "pifs"), "pifs/cli/pifs")...)
-	build.Stdout, build.Stderr = os.Stderr, os.Stderr
-	if err := build.Run(); err != nil {
-		fmt.Fprintln(os.Stderr, "build pifs:", err)
+	if err := build(filepath.Join(base, "pifs")); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	status := m.Run()
@@ -56,6 +52,19 @@ func run(m *testing.M) int {
 		return 1
 	}
 	return status
+}
+
+// build makes the program at path. PIFS_TEST_BUILD may hold more flags, such as
+// -race.
+func build(path string, flags ...string) error {
+	args := append([]string{"build", "-buildvcs=false"}, flags...)
+	args = append(args, strings.Fields(os.Getenv("PIFS_TEST_BUILD"))...)
+	cmd := exec.Command("go", append(args, "-o", path, "pifs/cli/pifs")...)
+	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("build pifs: %w", err)
+	}
+	return nil
 }
 
 // leftovers clears and names the mounts and processes that tests left.

@@ -37,7 +37,8 @@ const (
 	MetaWriting      Point = "meta-committing"  // the transaction is complete, not committed
 	MetaCommitted    Point = "meta-committed"   // memory does not know yet
 	RecoverQueued    Point = "recover-queued"   // a crash's fresh bytes are about to be stored
-	ReloadWalked     Point = "reload-walked"    // a lost database: names are back, the references not counted
+	ReloadSaved      Point = "reload-saved"     // a lost database: some folders are back
+	ReloadWalked     Point = "reload-walked"    // all names are back, the references not counted
 	CommitFilesBuilt Point = "commit-files"     // files are stored and have roots
 	CommitTreesBuilt Point = "commit-trees"     // directories have roots
 	CommitManifest   Point = "commit-manifest"  // the manifest's segment is written
@@ -76,7 +77,7 @@ func All() []Point {
 		PackCreated, PackHeaderWritten, PackAppended, PackSynced, PackIndexWriting, PackIndexCommitted, PackEvacuated, PackRemoved,
 		BlockIndexWriting, BlockIndexCommitted, BlockIndexRemoved, BlockIndexAdopted, OutboxPinned, OutboxReset,
 		JournalStarted, JournalAppended, JournalSynced, JournalTrimmed,
-		FlushStored, SaveBytesDurable, MetaWriting, MetaCommitted, RecoverQueued, ReloadWalked,
+		FlushStored, SaveBytesDurable, MetaWriting, MetaCommitted, RecoverQueued, ReloadSaved, ReloadWalked,
 		CommitFilesBuilt, CommitTreesBuilt, CommitManifest, CommitDurable, CommitHeadKept, CommitInstalled, VolumeClosing,
 		FileLinked, HeadWritten, HeadSynced, ChainTornKept, StoreReopened,
 		FileReplacing, FileReplaced, HomeKeysMade, HomeStoresMade, DaemonListening, MountOpened, MountAttached,

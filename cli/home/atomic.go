@@ -9,11 +9,14 @@ import (
 	"pifs/blockstore/failpoint"
 )
 
+// unfinished begins the names of files that WriteFile has not renamed yet.
+const unfinished = ".new-"
+
 // WriteFile replaces path by a file of mode 0600 with data, durable on
 // return. After a crash either the old or the new contents are there.
 func WriteFile(path string, data []byte) (err error) {
 	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, ".new-*")
+	f, err := os.CreateTemp(dir, unfinished+"*")
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}

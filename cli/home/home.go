@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/adrg/xdg"
@@ -93,10 +94,13 @@ func prepare(dir string) error {
 		return fmt.Errorf("create home: %w", err)
 	}
 	for _, e := range ents {
-		switch e.Name() {
+		switch name := e.Name(); name {
 		case "keys", "stores", "cache", "volumes", "lock", "log":
 		default:
-			return fmt.Errorf("create home: %s is not empty and not a home (it has %q): %w", dir, e.Name(), ErrMismatch)
+			if strings.HasPrefix(name, unfinished) {
+				continue // of the creation that was cut short
+			}
+			return fmt.Errorf("create home: %s is not empty and not a home (it has %q): %w", dir, name, ErrMismatch)
 		}
 	}
 	if err := os.Chmod(dir, 0o700); err != nil {
