@@ -47,6 +47,7 @@ func (r reloader) finish(ctx context.Context, info *HeadInfo) error {
 	}
 	v.manifest = state
 	v.pending.kv["manifest"] = &state
+	v.namesBlocks = true // the manifest's segment is new
 	v.loading = false
 	v.mu.Unlock()
 	return v.save(ctx)

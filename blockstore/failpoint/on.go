@@ -24,6 +24,9 @@ var armed = sync.OnceValue(func() *trap {
 	}
 	t.point = Point(name)
 	t.left.Store(n)
+	if _, err := os.Stat(t.mark); err == nil {
+		t.point = "" // another process died of it: one death is what was asked for
+	}
 	return t
 })
 
