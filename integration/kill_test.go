@@ -77,7 +77,7 @@ func (c *campaign) load(ctx context.Context, most int) *load {
 	c.t.Helper()
 	l := &load{t: c.t}
 	for n := range c.writers {
-		l.start(ctx, "killWriter", c.state, c.dir, strconv.Itoa(n), fmt.Sprint(int64(c.seed)), strconv.Itoa(c.round), strconv.Itoa(most))
+		l.start(ctx, "killWriter", c.state, c.dir, strconv.Itoa(n), fmt.Sprint(int64(c.seed)), strconv.Itoa(c.round), strconv.Itoa(most), strconv.Itoa(c.pid()))
 	}
 	if most == 0 {
 		l.start(ctx, "killSyncer", c.state, c.home, c.dir, strconv.Itoa(c.round), strconv.Itoa(c.pid()))

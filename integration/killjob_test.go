@@ -108,7 +108,7 @@ func loadWorld(path string) (*world, error) {
 
 // killWriter follows its script until the drive is gone under it, or for most
 // steps if that is not 0.
-func killWriter(state, mnt string, writer int, seed uint64, round, most int) error {
+func killWriter(state, mnt string, writer int, seed uint64, round, most, daemon int) error {
 	w, err := loadWorld(worldPath(state, writer))
 	if err != nil {
 		return err
@@ -124,7 +124,7 @@ func killWriter(state, mnt string, writer int, seed uint64, round, most int) err
 		if err := d.note("b", n); err != nil {
 			return err
 		}
-		if err := one.do(root); driveGone(err) {
+		if err := one.do(root); driveGone(err, daemon) {
 			return nil
 		} else if err != nil {
 			return fmt.Errorf("step %d, %v: %w", n, one, err)
@@ -137,9 +137,10 @@ func killWriter(state, mnt string, writer int, seed uint64, round, most int) err
 }
 
 // driveGone reports what the kernel answers once a daemon is dead, and nothing
-// else.
-func driveGone(err error) bool {
-	return errors.Is(err, syscall.ENOTCONN) || errors.Is(err, syscall.ECONNABORTED)
+// else. The request that it was just taking when it was killed ends with EIO.
+func driveGone(err error, daemon int) bool {
+	return errors.Is(err, syscall.ENOTCONN) || errors.Is(err, syscall.ECONNABORTED) ||
+		errors.Is(err, syscall.EIO) && diesWithin(daemon, 10*time.Second)
 }
 
 // killSyncer syncs, snapshots and drops caches until the daemon is gone. The
