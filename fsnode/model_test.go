@@ -340,6 +340,8 @@ func (k *machine) compare(t *rapid.T) {
 			t.Fatalf("%s: content differs (%d bytes, want %d)", p, a.Size, len(n.data))
 		case a.Nlink != k.m.nlink(n):
 			t.Fatalf("%s: nlink %d, want %d", p, a.Nlink, k.m.nlink(n))
+		default:
+			k.compareHoles(t, p, ino, n.data)
 		}
 	}
 }
@@ -376,7 +378,7 @@ func TestVolumeAgainstModel(t *testing.T) {
 		k := &machine{r: r, m: model{"": {dir: true, mode: 0o755, xattrs: map[string]string{}}}}
 		rt.Repeat(map[string]func(*rapid.T){
 			"make": k.make, "make2": k.make, "remove": k.remove, "rename": k.rename, "link": k.link, "write": k.write,
-			"setattr": k.setattr, "xattr": k.xattr, "upkeep": func(t *rapid.T) {
+			"setattr": k.setattr, "xattr": k.xattr, "exchange": k.exchange, "copy": k.copyAll, "adopt": k.adopt, "upkeep": func(t *rapid.T) {
 				k.upkeep(t)
 				k.compare(t)
 			},

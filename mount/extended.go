@@ -33,6 +33,12 @@ type Extended interface {
 	// mappings, and the answer depends on what they wrote.
 	Seek(ctx context.Context, ino fsnode.Ino, off int64, hole, wait bool) (int64, error)
 
+	// CopyRange makes n bytes at dstOff of dst what is at off of src, without
+	// moving them, and returns how many it did, or EOPNOTSUPP: the kernel reads
+	// and writes them then. With wait false it returns fsnode.ErrWouldBlock where
+	// it has to wait for something to be stored.
+	CopyRange(ctx context.Context, src fsnode.Ino, off int64, dst fsnode.Ino, dstOff int64, n uint64, wait bool) (uint64, error)
+
 	// WriteKeep is Write without clearing setuid and setgid.
 	WriteKeep(ctx context.Context, ino fsnode.Ino, off int64, p []byte, wait bool) (int, error)
 
@@ -45,9 +51,11 @@ var _ Extended = (*fsnode.Volume)(nil)
 
 // Operations of the kernel that the library has no request for.
 const (
-	opRename2 = 45
-	opLseek   = 46
-	opTmpfile = 51
+	opRename2     = 45
+	opLseek       = 46
+	opCopyRange   = 47
+	opTmpfile     = 51
+	opCopyRange64 = 53
 
 	inHeadSize = 40 // struct fuse_in_header
 )
@@ -66,6 +74,8 @@ func (s *Server) unrecognized(c *call, r *fuse.UnrecognizedRequest) error {
 		return s.lseek(c, body)
 	case opTmpfile:
 		return s.tmpfile(c, body)
+	case opCopyRange, opCopyRange64:
+		return s.copyRange(c, body, r.Opcode == opCopyRange64)
 	}
 	return syscall.ENOSYS
 }
@@ -141,6 +151,31 @@ func (s *Server) tmpfile(c *call, body []byte) error {
 		return err
 	}
 	return s.created(c, a, flags&syscall.O_ACCMODE != syscall.O_RDONLY)
+}
+
+// copyRange serves copy_file_range: struct fuse_copy_file_range_in. Whoever asks
+// by the older operation wants an answer of 32 bits, and asks for no more.
+func (s *Server) copyRange(c *call, body []byte, wide bool) error {
+	if len(body) < 56 {
+		return syscall.EIO
+	}
+	field := func(i int) uint64 { return binary.NativeEndian.Uint64(body[8*i:]) }
+	off, dst, dstOff, n := field(1), field(2), field(4), field(5)
+	if off > math.MaxInt64 || dstOff > math.MaxInt64 {
+		return syscall.EINVAL
+	}
+	done, err := s.extended.CopyRange(c.ctx, c.node(), int64(off), dst, int64(dstOff), n, c.wait)
+	if err != nil {
+		return err
+	}
+	w := c.reply()
+	if wide {
+		w.u64(done)
+		return c.send(nil)
+	}
+	w.u32(uint32(done))
+	w.u32(0)
+	return c.send(nil)
 }
 
 // accessed notes that a file was opened to be read. What the kernel has cached

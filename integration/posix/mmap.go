@@ -18,6 +18,7 @@ func mmapCases() []Case {
 		{"mmap/errors", mmapErrors},
 		{"mmap/unlinked", mmapUnlinked},
 		{"mmap/exec", mmapExec},
+		{"mmap/seek and copy", mmapSeekCopy},
 	}
 }
 
@@ -152,4 +153,28 @@ func mmapExec(t *T) {
 	r.Close()
 	out, err = exec.Command("./cat").Output()
 	t.note("cat", fmt.Sprintf("%q", out), errName(err))
+}
+
+// mmapSeekCopy: bytes that are in memory only, written through a mapping into a
+// hole, are data to lseek and are copied.
+func mmapSeekCopy(t *T) {
+	t.file("f", "", 0o644)
+	fd := t.fd("f", unix.O_RDWR)
+	defer unix.Close(fd)
+	t.must("truncate", unix.Ftruncate(fd, 8<<20))
+	m := t.mmap(fd, 8<<20, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	copy(m[4<<20:], "in a hole")
+	at, err := unix.Seek(fd, 0, unix.SEEK_DATA)
+	t.note("data", at, errName(err))
+	copy(m[6<<20:], "in another")
+	out := t.open("copy", unix.O_CREAT|unix.O_RDWR, 0o644)
+	defer unix.Close(out)
+	n, err := unix.CopyFileRange(fd, new(int64), out, new(int64), 8<<20, 0)
+	t.note("copy", n, errName(err))
+	t.pread(out, 20, 4<<20)
+	t.pread(out, 20, 6<<20)
+	copy(m[4<<20:], "IN")
+	t.pread(out, 20, 4<<20)
+	t.pread(fd, 20, 4<<20)
+	t.do("munmap", unix.Munmap(m))
 }

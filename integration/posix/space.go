@@ -18,6 +18,7 @@ func spaceCases() []Case {
 		{"space/seek", spaceSeek},
 		{"space/copy", spaceCopy},
 		{"space/copy_file_range", spaceCopyRange},
+		{"space/copies are independent", spaceCopies},
 		{"space/tmpfile", spaceTmpfile},
 	}
 }
@@ -222,6 +223,33 @@ func spaceCopyRange(t *T) {
 	t.stat("to")
 	t.dir("d", 0o755)
 	copyRange("of a directory", t.fd("d", unix.O_RDONLY), out, 0, 0, 10)
+}
+
+// spaceCopies copies whole files, and then changes one of the two.
+func spaceCopies(t *T) {
+	for _, size := range []int{0, 100, 20_000, 3 << 20} {
+		from, to := fmt.Sprint("from", size), fmt.Sprint("to", size)
+		content := make([]byte, size)
+		for i := range content {
+			content[i] = byte(i*i>>7) + byte(i>>13)
+		}
+		t.file(from, string(content), 0o644)
+		in, out := t.fd(from, unix.O_RDWR), t.open(to, unix.O_CREAT|unix.O_EXCL|unix.O_RDWR, 0o600)
+		n, err := unix.CopyFileRange(in, nil, out, nil, 1<<30, 0)
+		t.note("copy", n, errName(err))
+		n, err = unix.CopyFileRange(in, nil, out, nil, 1<<30, 0)
+		t.note("at the end", n, errName(err))
+		t.pwrite(in, "only in the first", int64(size/2))
+		t.pwrite(out, "ONLY IN THE SECOND", int64(size/3))
+		t.do("truncate", unix.Ftruncate(in, int64(size/2+3)))
+		t.content(from)
+		t.content(to)
+		t.do("fsync", unix.Fsync(out))
+		t.stat(from)
+		t.stat(to)
+		unix.Close(in)
+		unix.Close(out)
+	}
 }
 
 func spaceTmpfile(t *T) {
