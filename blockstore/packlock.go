@@ -22,7 +22,7 @@ func lockStore(dir string, mustExist bool) (*os.File, error) {
 	flags := os.O_RDWR
 	if !mustExist {
 		flags |= os.O_CREATE
-		if err := os.MkdirAll(dir, 0o700); err != nil {
+		if err := MakeDir(dir); err != nil {
 			return nil, err
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -113,17 +112,18 @@ func OpenBlocks(dir string, backend Backend, o Options) (*Blocks, error) {
 }
 
 func (b *Blocks) open(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := blockstore.MakeDir(dir); err != nil {
 		return err
 	}
 	if err := indexMissing(dir); err != nil {
 		return err
 	}
+	// The index comes first: where there is an outbox, there was an index.
 	var err error
-	if b.outbox, err = openOutbox(filepath.Join(dir, outboxDir)); err != nil {
+	if b.index, err = openIndex(filepath.Join(dir, indexFile)); err != nil {
 		return err
 	}
-	if b.index, err = openIndex(filepath.Join(dir, indexFile)); err != nil {
+	if b.outbox, err = openOutbox(filepath.Join(dir, outboxDir)); err != nil {
 		return err
 	}
 	b.disk, err = openDisk(filepath.Join(dir, "blocks"), b.o.DiskBytes, b.o.Log)

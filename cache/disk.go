@@ -45,7 +45,7 @@ func openDisk(dir string, limit int64, log *slog.Logger) (*disk, error) {
 	if limit <= 0 {
 		return d, os.RemoveAll(dir)
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := blockstore.MakeDir(dir); err != nil {
 		return nil, err
 	}
 	names, err := os.ReadDir(dir)

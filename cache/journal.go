@@ -51,7 +51,7 @@ type Journal struct {
 // OpenJournal opens the journal in dir, creating the folder. Appending starts
 // in a new segment, so that a torn tail is never written over.
 func OpenJournal(dir string, key [32]byte) (*Journal, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := blockstore.MakeDir(dir); err != nil {
 		return nil, fmt.Errorf("open journal: %w", err)
 	}
 	blk, err := aes.NewCipher(key[:])

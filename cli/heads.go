@@ -3,11 +3,11 @@ package cli
 import (
 	"crypto/ed25519"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"sync"
 
+	"pifs/blockstore"
 	"pifs/cli/home"
 	"pifs/fsnode"
 	"pifs/swarm"
@@ -28,7 +28,7 @@ var _ fsnode.HeadLog = (*headLog)(nil)
 
 // openHeads opens the chain at path, whose every record is checked.
 func openHeads(path string, keys *home.VolumeKeys) (*headLog, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	if err := blockstore.MakeDir(filepath.Dir(path)); err != nil {
 		return nil, fmt.Errorf("open heads: %w", err)
 	}
 	l := &headLog{sign: keys.Sign(), path: path}

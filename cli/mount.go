@@ -164,7 +164,7 @@ func openOrCreate(env Env, c *cli.Context, s home.Settings) (*home.Home, error) 
 	if !errors.Is(err, home.ErrNone) {
 		return nil, err
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := blockstore.MakeDir(dir); err != nil {
 		return nil, fmt.Errorf("create home: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(c.Context, patience)

@@ -162,7 +162,7 @@ func Open(ctx context.Context, o Options) (*Volume, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+	if err := blockstore.MakeDir(o.Dir); err != nil {
 		return nil, fmt.Errorf("open volume %s: %w", o.Name, err)
 	}
 	v := &Volume{

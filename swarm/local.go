@@ -39,7 +39,7 @@ var (
 // CreateLocal makes a store with a new identity in dir. A folder that has an
 // identity already keeps it.
 func CreateLocal(dir string) (MemberID, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := blockstore.MakeDir(dir); err != nil {
 		return "", fmt.Errorf("create store: %w", err)
 	}
 	// The pack comes first: it refuses a folder that holds anything foreign.

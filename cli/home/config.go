@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"pifs/blockstore"
 )
 
 const (
@@ -123,7 +125,7 @@ func (h *Home) createConfig(s Settings) error {
 // newStore makes the folder of a store. It must be new or empty: the shards
 // of another home are not ours to mix with.
 func newStore(path string) error {
-	if err := os.MkdirAll(path, 0o700); err != nil {
+	if err := blockstore.MakeDir(path); err != nil {
 		return fmt.Errorf("create store: %w", err)
 	}
 	ents, err := os.ReadDir(path)

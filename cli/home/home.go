@@ -14,6 +14,7 @@ import (
 
 	"github.com/adrg/xdg"
 
+	"pifs/blockstore"
 	"pifs/blockstore/failpoint"
 )
 
@@ -70,7 +71,7 @@ func Create(dir string, s Settings, genesis string) (*Home, error) {
 	}
 	failpoint.Hit(failpoint.HomeKeysMade)
 	for _, sub := range []string{"stores", "cache", "volumes"} {
-		if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {
+		if err := blockstore.MakeDir(filepath.Join(dir, sub)); err != nil {
 			return nil, fmt.Errorf("create home: %w", err)
 		}
 	}
@@ -83,7 +84,7 @@ func Create(dir string, s Settings, genesis string) (*Home, error) {
 
 // prepare makes dir an owned folder of mode 0700 without foreign contents.
 func prepare(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := blockstore.MakeDir(dir); err != nil {
 		return fmt.Errorf("create home: %w", err)
 	}
 	if err := ownedByUs(dir); err != nil {

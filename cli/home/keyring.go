@@ -130,7 +130,7 @@ func readKeyFile(path string) ([]byte, error) {
 
 // createKeys makes a keyring unless an earlier creation did.
 func (h *Home) createKeys(genesis string) error {
-	if err := os.MkdirAll(h.Path("keys"), 0o700); err != nil {
+	if err := blockstore.MakeDir(h.Path("keys")); err != nil {
 		return fmt.Errorf("create keys: %w", err)
 	}
 	secret, err := h.adoptGenesis(genesis)
