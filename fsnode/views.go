@@ -144,7 +144,9 @@ func (w *views) attr(n *view) Attr {
 		Atime: n.e.Mtime, Mtime: n.e.Mtime, Ctime: n.e.Mtime, Blocks: (n.e.Size + 511) / 512,
 	}
 	if n.e.isDir() {
-		a.Nlink, a.Size, a.Blocks = 2, 4096, 8
+		// One link says that nobody counted the folders in it; two would have
+		// find(1) believe that there are none.
+		a.Size, a.Blocks = 4096, 8
 	}
 	return a
 }

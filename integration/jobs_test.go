@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"time"
+
+	"pifs/integration/lockstep"
 )
 
 // jobs are what children that are this binary can do.
@@ -24,6 +26,7 @@ func jobs() map[string]func(args []string) error {
 		"first":      func(a []string) error { return firstEntry(a[0]) },
 		"count":      func(a []string) error { return countEntries(a[0], int(number(a[1]))) },
 		"removeMany": func(a []string) error { return removeMany(a[0], int(number(a[1]))) },
+		"lockstep":   func(a []string) error { return lockstep.Serve(int(number(a[0])), os.Stdin, os.Stdout) },
 		"hold":       func(a []string) error { return hold(a[0]) },
 		"tree":       func(a []string) error { return makeTree(a[0], int(number(a[1])), int(number(a[2]))) },
 		"syncPath":   func(a []string) error { return syncPath(a[0]) },
