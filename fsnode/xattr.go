@@ -165,6 +165,9 @@ func (v *Volume) Removexattr(ctx context.Context, ino Ino, name string) error {
 		return err
 	}
 	if _, ok := in.rec.xattr(name); !ok {
+		if !namespaced(name) {
+			return syscall.EOPNOTSUPP
+		}
 		return fmt.Errorf("remove %s: %w", name, syscall.ENODATA)
 	}
 	in.rec.Xattrs = withoutXattr(in.rec.Xattrs, name)

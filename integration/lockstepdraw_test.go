@@ -133,6 +133,11 @@ func (d draw) numbers(s *lockstep.Step) {
 	case lockstep.Chown, lockstep.Fchown:
 		s.ID, s.Off = d.one("user", -1, 0, 1000, 1001), int64(d.one("group", -1, 0, 1000, 1001, 2000))
 		s.Flags = d.one("follow", 0, 0, unix.AT_SYMLINK_NOFOLLOW)
+		if s.ID == -1 && s.Off == -1 {
+			// From root, the kernel's request for this is the one for fallocate
+			// by root, which keeps setuid where this drops it.
+			s.ID = 1000
+		}
 	case lockstep.Stat:
 		s.Flags = d.one("follow", 0, unix.AT_SYMLINK_NOFOLLOW)
 	case lockstep.Utimens:
