@@ -55,8 +55,12 @@ const historySteps = 150
 // stepLimit is how long one step may take, on both sides.
 const stepLimit = time.Minute
 
-// lockstepUsers are the users of the actors.
-func lockstepUsers() []int { return []int{0, 1000, 1001} }
+// lockstepUsers are the users of the actors. The last one only looks at trees:
+// whoever closes a file loses their locks on it.
+func lockstepUsers() []int { return []int{0, 1000, 1001, 0} }
+
+// observer is the actor that looks at trees.
+const observer = 3
 
 // lockstepRun is a mount, a directory on the disk, and the actors.
 type lockstepRun struct {
@@ -182,7 +186,7 @@ func (l *lockstepRun) begin(r rapid.TB, somewhere bool) {
 
 // tree describes both sides, and fails if they differ.
 func (l *lockstepRun) tree(r rapid.TB) {
-	step := lockstep.Step{Op: lockstep.Tree}
+	step := lockstep.Step{Actor: observer, Op: lockstep.Tree}
 	step.Path, step.Path2 = l.sides()
 	both := l.do(r, step)
 	if diff := both.Difference(); diff != "" {
@@ -196,7 +200,7 @@ func (l *lockstepRun) attempt(r *rapid.T) {
 	l.attempts++
 	l.snapshots = map[string]string{}
 	l.begin(r, true)
-	for i, step := range steps {
+	for i, step := range append(firstSteps(), steps...) {
 		if step.Op == opNothing {
 			continue
 		}
@@ -218,7 +222,7 @@ func (l *lockstepRun) attempt(r *rapid.T) {
 	l.tree(r)
 	l.begin(r, false)
 	l.verifySnapshots(r)
-	remove := lockstep.Step{Op: lockstep.Remove}
+	remove := lockstep.Step{Actor: observer, Op: lockstep.Remove}
 	remove.Path, remove.Path2 = l.sides()
 	if both := l.do(r, remove); both[0].Errno != "" || both[1].Errno != "" {
 		r.Fatalf("remove: %q | %q", both[0].Errno, both[1].Errno)

@@ -25,22 +25,47 @@ func callWeights() []lockstep.Op {
 		op lockstep.Op
 		n  int
 	}{
-		{lockstep.Open, 22}, {lockstep.Close, 5}, {lockstep.Dup, 1}, {lockstep.Pread, 6}, {lockstep.Pwrite, 12}, {lockstep.Read, 4},
+		{lockstep.Open, 15}, {lockstep.Close, 1}, {lockstep.Dup, 1}, {lockstep.Pread, 6}, {lockstep.Pwrite, 12}, {lockstep.Read, 4},
 		{lockstep.Write, 10}, {lockstep.Lseek, 2}, {lockstep.Ftruncate, 4}, {lockstep.Truncate, 3}, {lockstep.Fallocate, 5},
 		{lockstep.Fsync, 2}, {lockstep.Fdatasync, 1}, {lockstep.Fadvise, 1}, {lockstep.Mkdir, 7}, {lockstep.Rmdir, 3}, {lockstep.Unlink, 5},
 		{lockstep.Rename, 9}, {lockstep.Link, 6}, {lockstep.Symlink, 4}, {lockstep.Readlink, 2}, {lockstep.Mknod, 2}, {lockstep.Chmod, 5},
 		{lockstep.Fchmod, 2}, {lockstep.Chown, 5}, {lockstep.Fchown, 2}, {lockstep.Utimens, 5}, {lockstep.Setxattr, 5}, {lockstep.Getxattr, 3},
 		{lockstep.Listxattr, 3}, {lockstep.Removexattr, 2}, {lockstep.Access, 3}, {lockstep.Stat, 3}, {lockstep.Fstat, 2}, {lockstep.Readdir, 5},
 		{lockstep.MmapWrite, 4}, {lockstep.MmapRead, 4}, {lockstep.Flock, 4}, {lockstep.Setlk, 5}, {lockstep.Getlk, 2}, {lockstep.Umask, 1},
-		{opTree, 2}, {opSync, 1}, {opDrop, 1},
 	}
-	all := []lockstep.Op{opNothing} // shrinking prefers what comes first
-	for _, w := range weights {
-		for range 3 * w.n {
-			all = append(all, w.op)
+	// Shrinking and drawing prefer what comes first: so every call comes early.
+	all := []lockstep.Op{opNothing}
+	for round := range 3 * 15 {
+		for _, w := range weights {
+			if round < 3*w.n {
+				all = append(all, w.op)
+			}
 		}
 	}
-	return append(all, opRemount, opSnapshot) // these take long
+	return append(all, opTree, opTree, opTree, opSync, opSync, opDrop, opDrop, opRemount, opSnapshot) // these take long
+}
+
+// firstSteps give every history something to work on: two directories that
+// all may write to, and for each actor a file of its own, one that all share
+// and a directory.
+func firstSteps() []lockstep.Step {
+	steps := []lockstep.Step{
+		{Op: lockstep.Mkdir, Base: -1, Path: []byte("a")}, {Op: lockstep.Chmod, Base: -1, Path: []byte("a"), Mode: 0o777},
+		{Op: lockstep.Mkdir, Base: -1, Path: []byte("b")}, {Op: lockstep.Chmod, Base: -1, Path: []byte("b"), Mode: 0o2777},
+	}
+	for actor := range observer {
+		for slot, path := range []string{"a/b", "b/" + string(rune('a'+actor)), "b"} {
+			step := lockstep.Step{Actor: actor, Op: lockstep.Open, Slot: slot, Base: -1, Path: []byte(path), Flags: unix.O_RDWR | unix.O_CREAT, Mode: 0o666}
+			if path == "b" {
+				step.Flags = unix.O_DIRECTORY
+			}
+			steps = append(steps, step)
+			if actor == 0 && slot == 0 {
+				steps = append(steps, lockstep.Step{Op: lockstep.Fchmod, Base: -1, Mode: 0o666})
+			}
+		}
+	}
+	return steps
 }
 
 // draw is one step being drawn.

@@ -55,7 +55,7 @@ func (l *lockstepRun) remount(r rapid.TB) {
 
 func (l *lockstepRun) snapshot(r rapid.TB) {
 	name := fmt.Sprintf("s%d-%d", l.attempts, len(l.snapshots))
-	step := lockstep.Step{Op: lockstep.Tree, Flags: lockstep.NoLinks}
+	step := lockstep.Step{Actor: observer, Op: lockstep.Tree, Flags: lockstep.NoLinks}
 	_, step.Path2 = l.sides()
 	l.snapshots[name] = l.do(r, step)[1].Data
 	l.pifs(r, "snapshot", "--volume", "default", name)
@@ -66,7 +66,7 @@ func (l *lockstepRun) snapshot(r rapid.TB) {
 func (l *lockstepRun) verifySnapshots(r rapid.TB) {
 	mount, _ := l.sides()
 	for name, want := range l.snapshots {
-		step := lockstep.Step{Op: lockstep.Tree, Flags: lockstep.NoLinks}
+		step := lockstep.Step{Actor: observer, Op: lockstep.Tree, Flags: lockstep.NoLinks}
 		step.Path = []byte(filepath.Join(l.d.dir, ".pifs", "snapshots", name, filepath.Base(string(mount))))
 		both := l.do(r, step)
 		both[1].Data = want

@@ -75,6 +75,9 @@ func (s *side) callSlot(step *Step) (int64, error) {
 		}
 		return 0, s.put(step.Slot2, copied)
 	case Lseek:
+		if s.isDir(fd) {
+			return 0, unix.EISDIR // positions in directories are each file system's own
+		}
 		return unix.Seek(fd, step.Off, step.Flags)
 	case Umask:
 		unix.Umask(int(step.Mode & 0o777))
@@ -82,6 +85,11 @@ func (s *side) callSlot(step *Step) (int64, error) {
 	}
 	var st unix.Stat_t
 	return 0, unix.Fstat(fd, &st) // what it says is compared by looks
+}
+
+func (s *side) isDir(fd int) bool {
+	var st unix.Stat_t
+	return unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR
 }
 
 func (s *side) callName(step *Step) error {

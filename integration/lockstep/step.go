@@ -3,7 +3,7 @@ package lockstep
 import "fmt"
 
 // Slots is how many files an actor may have open at once.
-const Slots = 4
+const Slots = 3
 
 // Op is a call that a step makes.
 type Op string
