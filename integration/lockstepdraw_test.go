@@ -153,6 +153,8 @@ func (d draw) numbers(s *lockstep.Step) {
 		s.Off, s.Len = d.offset("offset"), d.length("length")
 		s.Flags = d.one("fallocate", 0, unix.FALLOC_FL_KEEP_SIZE, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE,
 			unix.FALLOC_FL_ZERO_RANGE, unix.FALLOC_FL_ZERO_RANGE|unix.FALLOC_FL_KEEP_SIZE)
+	case lockstep.Rename:
+		s.Flags = d.one("how", 0, 0, 0, unix.RENAME_NOREPLACE, unix.RENAME_EXCHANGE)
 	case lockstep.Link:
 		s.Flags = d.one("follow", 0, 0, unix.AT_SYMLINK_FOLLOW)
 	case lockstep.Chown, lockstep.Fchown:

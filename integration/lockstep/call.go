@@ -102,7 +102,7 @@ func (s *side) callName(step *Step) error {
 	case Unlink:
 		return unix.Unlinkat(dir, path, 0)
 	case Rename:
-		return unix.Renameat(dir, path, dir, string(step.Path2))
+		return unix.Renameat2(dir, path, dir, string(step.Path2), uint(step.Flags))
 	case Link:
 		return unix.Linkat(dir, path, dir, string(step.Path2), step.Flags)
 	case Symlink:
