@@ -138,6 +138,9 @@ func indexError(err error) error {
 	if !errors.As(err, &e) {
 		return err
 	}
+	if e.SystemErrno == syscall.ENOSPC || e.SystemErrno == syscall.EDQUOT {
+		return fmt.Errorf("%w: %w", e.SystemErrno, err)
+	}
 	switch e.Code {
 	case sqlite3.ErrCorrupt, sqlite3.ErrNotADB:
 		return fmt.Errorf("%w: %w", ErrCorrupt, err)

@@ -130,7 +130,7 @@ func (d *disk) find(ctx context.Context, addr blockstore.Address, dst []byte) (b
 
 // put keeps a block, making room for it. That it could not is no error.
 func (d *disk) put(ctx context.Context, addr blockstore.Address, block []byte) {
-	if int64(len(block)) > d.share() {
+	if int64(len(block)) > d.share() || d.crowded() {
 		return
 	}
 	if !d.roomy(int64(len(block))) {
@@ -150,6 +150,12 @@ func (d *disk) put(ctx context.Context, addr blockstore.Address, block []byte) {
 		return
 	}
 	g.bytes.Add(int64(len(block)))
+}
+
+// crowded reports whether the disk has no room for what can be had elsewhere.
+func (d *disk) crowded() bool {
+	r, err := blockstore.RoomOf(d.dir)
+	return err != nil || r.Usable() < r.Reserve()
 }
 
 func (d *disk) roomy(size int64) bool {

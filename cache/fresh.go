@@ -11,8 +11,31 @@ const (
 	maxFreshBuf = 1 << 20
 )
 
-// Budget counts the fresh bytes that are held in memory, over many files.
-type Budget struct{ used atomic.Int64 }
+// Budget counts the fresh bytes that are held in memory, over many files. The
+// zero value is one of its own.
+type Budget struct {
+	used atomic.Int64
+	up   *Budget // counts them as well; may be nil
+}
+
+// NewBudget returns a part of up.
+func NewBudget(up *Budget) *Budget { return &Budget{up: up} }
+
+// Leave takes what is counted out of the budget that this one is a part of,
+// when its files are given up.
+func (b *Budget) Leave() {
+	if b.up != nil {
+		b.up.add(-b.used.Load())
+		b.up = nil
+	}
+}
+
+func (b *Budget) add(n int64) {
+	b.used.Add(n)
+	if b.up != nil {
+		b.up.add(n)
+	}
+}
 
 // Used returns the bytes held now.
 func (b *Budget) Used() int64 { return b.used.Load() }
@@ -225,7 +248,7 @@ func (f *Fresh) insert(i int, p Piece) {
 func (f *Fresh) account(n int64) {
 	f.bytes += n
 	if f.budget != nil {
-		f.budget.used.Add(n)
+		f.budget.add(n)
 	}
 }
 

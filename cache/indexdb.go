@@ -222,6 +222,9 @@ func sqlError(err error) error {
 	if !errors.As(err, &e) {
 		return err
 	}
+	if e.SystemErrno == syscall.ENOSPC || e.SystemErrno == syscall.EDQUOT {
+		return fmt.Errorf("%w: %w", e.SystemErrno, err)
+	}
 	if e.Code == sqlite3.ErrFull {
 		return fmt.Errorf("%w: %w", syscall.ENOSPC, err)
 	}

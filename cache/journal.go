@@ -19,6 +19,7 @@ import (
 
 const (
 	journalSegment   = 64 << 20 // a new segment starts beyond this
+	keepSegment      = 1 << 20  // a segment that nobody needs goes when it is larger
 	maxJournalRecord = 2 << 20  // plaintext bytes of one record
 	journalOverhead  = 12 + 16  // nonce and tag
 )
@@ -215,7 +216,7 @@ func (j *Journal) Retain(used map[uint32]bool) error {
 		return err
 	}
 	for _, s := range segs {
-		if used[s] || s == j.cur && j.size < journalSegment/8 {
+		if used[s] || s == j.cur && j.size < keepSegment {
 			continue
 		}
 		if f := j.files[s]; f != nil {

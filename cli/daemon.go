@@ -115,6 +115,7 @@ func newDaemon(ctx context.Context, dir string, ask home.AskFunc, also io.Writer
 		return d, err
 	}
 	d.engine.unmounted = d.poke
+	d.engine.watching.Go(func() { d.engine.watchSpace(d.engine.ctx) })
 	d.server, err = control.Listen(h.Socket(), d, onWire)
 	failpoint.Hit(failpoint.DaemonListening)
 	return d, err

@@ -22,6 +22,7 @@ type engine struct {
 	ctx       context.Context // ends when the engine does
 	cancel    context.CancelFunc
 	unmounted func() // called after a mount has gone; may be nil
+	watching  sync.WaitGroup
 
 	// collecting is held while garbage is collected: no volume is removed then.
 	// It is taken before mu.
@@ -125,5 +126,6 @@ func (e *engine) Call(ctx context.Context, name string, args json.RawMessage, em
 func (e *engine) Close(ctx context.Context) error {
 	err := e.unmountAll(ctx)
 	e.cancel()
+	e.watching.Wait()
 	return errors.Join(err, e.stack.close())
 }

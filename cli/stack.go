@@ -24,6 +24,7 @@ type stack struct {
 	stores []*swarm.Local
 	swarm  *swarm.Swarm
 	blocks *cache.Blocks
+	space  *space
 }
 
 func openStack(h *home.Home, log *slog.Logger, repair bool) (st *stack, err error) {
@@ -47,6 +48,11 @@ func openStack(h *home.Home, log *slog.Logger, repair bool) (st *stack, err erro
 	if err := enoughStores(st.swarm.Class(), st.stores); err != nil {
 		return st, err
 	}
+	var paths []string
+	for _, c := range h.Config.Stores {
+		paths = append(paths, c.Path)
+	}
+	st.space = newSpace(paths, []string{h.Dir, h.Path("cache"), h.Path("volumes")}, st.swarm.Class())
 	return st, st.openBlocks(repair)
 }
 
@@ -116,7 +122,7 @@ func (st *stack) openVolume(ctx context.Context, v *openVolume, keys *home.Volum
 		return err
 	}
 	v.fs, err = fsnode.Open(ctx, fsnode.Options{
-		Dir: dir, Name: v.name, Blocks: st.blocks, Heads: v.heads, Stripes: stripes{st},
+		Dir: dir, Name: v.name, Blocks: st.blocks, Heads: v.heads, Stripes: stripes{st}, Space: st.space,
 		Keys:     fsnode.VolumeKeys{ID: keys.ID, Read: keys.Read, Local: local, Scope: keys.Secret},
 		ReadOnly: o.ReadOnly, FsyncSwarm: o.FsyncSwarm, Changed: v.changed.note, Renamed: v.changed.noteName, Log: st.log.With("volume", v.name),
 	})

@@ -317,6 +317,7 @@ func (v *Volume) installCut(c *cut, m manifestState, counts *refCount) {
 			v.pending.manifest[string(a[:])] = n
 		}
 	}
+	v.o.Space.Freed() // the head before is one that can be forgotten now
 	v.manifest = m
 	v.pending.kv["manifest"] = &m
 }

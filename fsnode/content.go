@@ -27,6 +27,7 @@ type content struct {
 	cut       int64 // smallest size since the flush began
 	hardCut   int64 // where the next flush of a growing file may begin, or 0
 	lastFlush time.Time
+	failed    error  // of the last flush: it did not store all; nil once one does
 	version   uint64 // counts changes of the bytes
 
 	users  int   // reads and flushes under way
@@ -39,7 +40,7 @@ func (v *Volume) contentOf(in *inode) (*content, error) {
 	if in.content != nil {
 		return in.content, nil
 	}
-	c := &content{fresh: cache.NewFresh(&v.budget), cut: math.MaxInt64}
+	c := &content{fresh: cache.NewFresh(v.budget), cut: math.MaxInt64}
 	var err error
 	c.base, err = v.db.extents(in.ino)
 	if err == nil {
@@ -167,6 +168,7 @@ func (v *Volume) truncate(in *inode, size uint64) error {
 	}
 	in.bytesChanged()
 	if old := in.rec.Size; size < old {
+		v.o.Space.Freed()
 		c.fresh.Truncate(int64(size))
 		c.base = clip(c.base, int64(size))
 		c.edit(max(0, int64(size)-maxChunk), math.MaxInt64)

@@ -91,7 +91,7 @@ func (v *Volume) shareExtents(from, to *inode) error {
 	if to.content != nil {
 		version = to.content.version + 1
 	}
-	to.content = &content{fresh: cache.NewFresh(&v.budget), cut: math.MaxInt64, base: c.base, version: version}
+	to.content = &content{fresh: cache.NewFresh(v.budget), cut: math.MaxInt64, base: c.base, version: version}
 	to.content.edit(0, maxFile)
 	to.content.freshEdit = true // rows of fresh pieces that it had go
 	to.rec.Inlined, to.rec.Inline = false, nil

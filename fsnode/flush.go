@@ -80,7 +80,7 @@ func (v *Volume) flusher() {
 		delete(v.queued, ino)
 		v.mu.Unlock()
 		if err := v.flush(v.ctx, ino, kind); err != nil && v.ctx.Err() == nil {
-			v.o.Log.Error("flush", "inode", ino, "err", err)
+			v.complain("flush", ino, err)
 			v.fail(err)
 		}
 	}
@@ -92,6 +92,20 @@ func (v *Volume) fail(err error) {
 	v.failure = err
 	v.wake.Broadcast()
 	v.mu.Unlock()
+}
+
+// complain logs the failure of background work. A full disk is a condition, not
+// a fault, and is said once.
+func (v *Volume) complain(what string, ino Ino, err error) {
+	v.mu.Lock()
+	known := noSpace(v.failure)
+	v.mu.Unlock()
+	switch {
+	case !noSpace(err):
+		v.o.Log.Error(what, "volume", v.o.Name, "inode", ino, "err", err)
+	case !known:
+		v.o.Log.Warn(what+": a disk is full", "volume", v.o.Name, "inode", ino, "err", err)
+	}
 }
 
 func (v *Volume) recovered() {
@@ -209,8 +223,10 @@ func (v *Volume) store(ctx context.Context, in *inode, f *frozen, final bool) ([
 	c := in.content
 	v.thawed(in, f)
 	if err != nil {
-		return nil, fmt.Errorf("store inode %d: %w", f.ino, err)
+		c.failed = fmt.Errorf("store inode %d: %w", f.ino, err)
+		return nil, c.failed
 	}
+	c.failed = nil
 	v.recovered()
 	if in.dead {
 		return exts, nil

@@ -172,6 +172,7 @@ func (v *Volume) destroy(in *inode) {
 		v.pending.behind[in.ino] = false
 	}
 	in.dead = true
+	v.o.Space.Freed()
 	v.count.Inodes--
 	v.pending.orphans[in.ino] = false
 	v.change(in)

@@ -99,6 +99,9 @@ func (v *Volume) make(parent Ino, name string, rec record, cred Cred) (Attr, err
 	if v.pace(); v.failure != nil {
 		return Attr{}, v.failure
 	}
+	if err := v.o.Space.Admit(rowCost); err != nil && err != ErrWouldBlock {
+		return Attr{}, err
+	}
 	dir, d, err := v.vacant(parent, name)
 	if err != nil {
 		return Attr{}, err

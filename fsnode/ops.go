@@ -30,8 +30,8 @@ func (v *Volume) Setattr(ctx context.Context, ino Ino, s SetAttr, wait bool) (At
 	}
 	t := now()
 	if s.Size != nil {
-		if v.failure != nil {
-			return Attr{}, v.failure
+		if v.failure != nil && !(noSpace(v.failure) && *s.Size < in.rec.Size) {
+			return Attr{}, v.failure // a full disk does not keep from freeing some
 		}
 		if err := v.truncate(in, *s.Size); err != nil {
 			return Attr{}, err
@@ -89,7 +89,7 @@ func (v *Volume) Fsync(ctx context.Context, ino Ino) error {
 	}
 	v.lock()
 	in, err := v.inode(ino)
-	big := err == nil && in.content != nil && in.content.fresh.Bytes() >= streamBytes/4
+	big := err == nil && in.content != nil && (in.content.fresh.Bytes() >= streamBytes/4 || in.content.failed != nil)
 	v.mu.Unlock()
 	if err != nil {
 		return err
@@ -110,7 +110,7 @@ func (v *Volume) Fsync(ctx context.Context, ino Ino) error {
 
 // Statfs tells how much room is left for file data after erasure overhead.
 func (v *Volume) Statfs(ctx context.Context) (FsInfo, error) {
-	free, err := v.o.Stripes.Room(ctx)
+	free, err := v.o.Space.Room()
 	if err != nil {
 		return FsInfo{}, err
 	}

@@ -230,7 +230,7 @@ func (v *Volume) write(ctx context.Context, b *batch) error {
 	failpoint.Hit(failpoint.SaveBytesDurable)
 	tx, err := v.db.w.BeginTx(ctx, nil)
 	if err != nil {
-		return fmt.Errorf("begin: %w", err)
+		return full(fmt.Errorf("begin: %w", err))
 	}
 	defer tx.Rollback()
 	w := rowWriter{ctx: ctx, tx: tx, db: v.db, stmts: map[string]*sql.Stmt{}}
@@ -248,7 +248,10 @@ func (v *Volume) write(ctx context.Context, b *batch) error {
 // full makes SQLite's word for a full disk the system's.
 func full(err error) error {
 	var e sqlite3.Error
-	if errors.As(err, &e) && e.Code == sqlite3.ErrFull {
+	if errors.As(err, &e) && (e.SystemErrno == syscall.ENOSPC || e.SystemErrno == syscall.EDQUOT) {
+		return fmt.Errorf("%w: %w", e.SystemErrno, err)
+	}
+	if e.Code == sqlite3.ErrFull {
 		return fmt.Errorf("%w: %w", syscall.ENOSPC, err)
 	}
 	return err

@@ -18,8 +18,6 @@ type Stripes interface {
 	// Repair rebuilds missing and wrong shards from the rest and returns how
 	// many. ErrLost if too few are left.
 	Repair(ctx context.Context, d blockstore.Descriptor) (int, error)
-	// Room returns how many bytes of file data can still be stored.
-	Room(ctx context.Context) (uint64, error)
 }
 
 // ShardHealth is the state of one shard of a stripe.

@@ -94,7 +94,7 @@ func (v *Volume) keep(what string, err error) {
 		v.recovered()
 		v.mu.Unlock()
 	case v.ctx.Err() == nil:
-		v.o.Log.Error(what, "volume", v.o.Name, "err", err)
+		v.complain(what, 0, err)
 		v.fail(err)
 	}
 }

@@ -61,6 +61,7 @@ type Options struct {
 	Blocks     *cache.Blocks
 	Heads      HeadLog
 	Stripes    Stripes
+	Space      Space // nil: as much as is wanted
 	ReadOnly   bool
 	FsyncSwarm bool          // fsync waits for full stripes, not for this disk only
 	DirtyBytes int64         // fresh bytes held in memory; 0: 64 MiB
@@ -80,7 +81,7 @@ type Volume struct {
 	sealer  *blockstore.Sealer
 	db      *metaDB
 	journal *cache.Journal
-	budget  cache.Budget
+	budget  *cache.Budget
 
 	mu      sync.Mutex
 	inodes  map[Ino]*inode
@@ -159,6 +160,9 @@ func Open(ctx context.Context, o Options) (*Volume, error) {
 	if o.CommitIdle == 0 {
 		o.CommitIdle = 30 * time.Second
 	}
+	if o.Space == nil {
+		o.Space = &boundless{}
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -172,6 +176,7 @@ func Open(ctx context.Context, o Options) (*Volume, error) {
 		fresh: map[Ino]struct{}{}, queued: map[Ino]flushKind{}, inUse: map[uint32]int{}, gen: 1,
 	}
 	v.wake = sync.NewCond(&v.mu)
+	v.budget = cache.NewBudget(o.Space.Fresh())
 	v.kick = make(chan struct{}, 1)
 	v.pending = newPendingRows()
 	v.views = newViews(v)
@@ -301,6 +306,7 @@ func (v *Volume) Close(ctx context.Context) error {
 
 func (v *Volume) closeFiles() error {
 	var err error
+	v.budget.Leave()
 	if v.journal != nil {
 		err = v.journal.Close()
 	}

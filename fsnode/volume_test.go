@@ -69,8 +69,6 @@ func (f *fakeBackend) Repair(context.Context, blockstore.Descriptor) (int, error
 	return 0, blockstore.ErrLost
 }
 
-func (f *fakeBackend) Room(context.Context) (uint64, error) { return 1 << 40, nil }
-
 // fakeHeads keeps heads in memory.
 type fakeHeads struct {
 	mu sync.Mutex

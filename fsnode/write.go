@@ -36,6 +36,9 @@ func (v *Volume) writeAs(ctx context.Context, ino Ino, off int64, p []byte, wait
 	if err := v.room(ctx, wait); err != nil {
 		return 0, err
 	}
+	if err := v.admit(ctx, int64(len(p)), wait); err != nil {
+		return 0, err
+	}
 	in, err := v.inode(ino)
 	if err != nil {
 		return 0, err

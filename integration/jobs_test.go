@@ -30,6 +30,8 @@ func jobs() map[string]func(args []string) error {
 		"hold":       func(a []string) error { return hold(a[0]) },
 		"tree":       func(a []string) error { return makeTree(a[0], int(number(a[1])), int(number(a[2]))) },
 		"syncPath":   func(a []string) error { return syncPath(a[0]) },
+		"untilFull":  func(a []string) error { return untilFull(a[0], number(a[1])) },
+		"fullAcked":  func(a []string) error { return verifyFull(a[0], a[1:]) },
 		"churn":      func(a []string) error { return churn(a[0], int(number(a[1]))) },
 		"churned":    func(a []string) error { return churned(a[0]) },
 		"posix":      func(a []string) error { return runPosix(a[0], a[1]) },

@@ -56,7 +56,7 @@ func foreign(err error) bool {
 func ofBackend(errno syscall.Errno) syscall.Errno {
 	switch errno {
 	case syscall.ENOSPC, syscall.EDQUOT:
-		return syscall.ENOSPC
+		return errno
 	default:
 		return syscall.EIO
 	}

@@ -35,7 +35,7 @@ func TestErrno(t *testing.T) {
 		{errPanic, syscall.EIO},
 		{&fs.PathError{Op: "open", Path: "H/journal/7", Err: syscall.ENOENT}, syscall.EIO},
 		{fmt.Errorf("append: %w", &fs.PathError{Op: "write", Path: "H/journal/7", Err: syscall.ENOSPC}), syscall.ENOSPC},
-		{&os.LinkError{Op: "rename", Err: syscall.EDQUOT}, syscall.ENOSPC},
+		{&os.LinkError{Op: "rename", Err: syscall.EDQUOT}, syscall.EDQUOT},
 		{os.NewSyscallError("mmap", syscall.EACCES), syscall.EIO},
 		{&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, syscall.EIO},
 	} {

@@ -46,10 +46,11 @@ func (s *Server) release(c *call, r *fuse.ReleaseRequest) error {
 	return c.done()
 }
 
-// flush is sent at every close of a descriptor, by the process that closes.
+// flush is sent at every close of a descriptor, by the process that closes,
+// which learns of what could not be stored.
 func (s *Server) flush(c *call, r *fuse.FlushRequest) error {
 	s.dropPOSIX(c.node(), uint64(r.LockOwner))
-	return c.done()
+	return s.answer(c, s.fs.Flush(c.ctx, c.node()))
 }
 
 func (s *Server) readFile(c *call, r *fuse.ReadRequest) error {

@@ -78,6 +78,9 @@ type FS interface {
 	// those that it does not know.
 	Fallocate(ctx context.Context, ino fsnode.Ino, mode uint32, off, length uint64) error
 
+	// Flush says at a close what could not be stored so far of what was
+	// written to a file; it is tried again.
+	Flush(ctx context.Context, ino fsnode.Ino) error
 	// Fsync returns when all that was done to a file or directory before it
 	// is durable.
 	Fsync(ctx context.Context, ino fsnode.Ino) error

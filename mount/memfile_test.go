@@ -239,6 +239,8 @@ func (m *memFS) Removexattr(_ context.Context, ino fsnode.Ino, name string) erro
 	return nil
 }
 
+func (m *memFS) Flush(context.Context, fsnode.Ino) error { return nil }
+
 func (m *memFS) Statfs(context.Context) (fsnode.FsInfo, error) {
 	return fsnode.FsInfo{Total: 1 << 40, Free: 1 << 39, Files: 1 << 30, FilesFree: 1 << 29}, nil
 }

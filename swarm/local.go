@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"syscall"
 
 	"pifs/blockstore"
 	"pifs/blockstore/failpoint"
@@ -102,7 +103,20 @@ func (l *Local) Put(ctx context.Context, id blockstore.ShardID, shard []byte) er
 		return err
 	}
 	defer done()
+	if err := l.room(len(shard)); err != nil {
+		return err
+	}
 	return pack.Put(ctx, id, shard)
+}
+
+// room refuses a shard that would take what the databases on the disk need
+// when everything else is full: without it nothing could be deleted any more.
+func (l *Local) room(size int) error {
+	r, err := blockstore.RoomOf(l.dir)
+	if err == nil && r.Free < r.Floor()+uint64(size) {
+		err = fmt.Errorf("put shard of %d bytes: %w", size, syscall.ENOSPC)
+	}
+	return err
 }
 
 // PutPiece stores a shard whose id is known to be right.
@@ -112,6 +126,9 @@ func (l *Local) PutPiece(ctx context.Context, p blockstore.Piece) error {
 		return err
 	}
 	defer done()
+	if err := l.room(len(p.Bytes())); err != nil {
+		return err
+	}
 	return pack.PutPiece(ctx, p)
 }
 

@@ -110,6 +110,7 @@ func (f *nullFS) Fallocate(_ context.Context, ino fsnode.Ino, mode uint32, off, 
 	return err
 }
 
+func (f *nullFS) Flush(context.Context, fsnode.Ino) error { return nil }
 func (f *nullFS) Fsync(context.Context, fsnode.Ino) error { return nil }
 
 func (f *nullFS) Readdir(_ context.Context, ino fsnode.Ino, cookie uint64, fn func(fsnode.DirEntry) bool) error {
