@@ -2,9 +2,10 @@
 GO          ?= go
 STATICCHECK  = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 5s
+TORTURE_TIME ?= 1h
 export GOFLAGS += -buildvcs=false
 
-.PHONY: build deps demo test race lint fuzz bench clean
+.PHONY: build deps demo test race lint fuzz bench torture clean
 
 build:
 	$(GO) build -trimpath -o bin/pifs ./cli/pifs
@@ -34,6 +35,9 @@ demo: deps build
 
 bench: deps
 	$(GO) run ./integration/bench
+
+torture: deps
+	$(GO) run ./integration/torture -time $(TORTURE_TIME)
 
 clean:
 	rm -rf bin

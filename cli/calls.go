@@ -201,6 +201,14 @@ type statusResult struct {
 	Dirty  int64     `json:"dirty"`  // written, and not in blocks yet
 	Outbox int64     `json:"outbox"` // blocks that too few stores have
 	Owed   int64     `json:"owed"`   // blocks that are safe, but lack shards
+
+	Process processLine `json:"process"`
+}
+
+// processLine is what the process that answers uses itself.
+type processLine struct {
+	Heap       uint64 `json:"heap"` // bytes of live and dead objects
+	Goroutines uint64 `json:"goroutines"`
 }
 
 type storeLine struct {
@@ -231,6 +239,8 @@ type volumeStatus struct {
 	Logical   uint64       `json:"logical"`
 	Inodes    uint64       `json:"inodes"`
 	Dirty     int64        `json:"dirty"`
+	Open      int          `json:"open"`  // handles of files and folders
+	Known     int          `json:"known"` // inodes that the kernel remembers
 	LastCheck *checkResult `json:"lastCheck,omitempty"`
 	Error     string       `json:"error,omitempty"` // why it cannot be opened
 }

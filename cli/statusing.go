@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"runtime/metrics"
 
 	"pifs/fsnode"
 )
@@ -35,7 +36,15 @@ func (e *engine) status(ctx context.Context, _ none, emit emitter) (statusResult
 		r.Disk += m.Usage.Disk
 	}
 	e.addBlocks(&r)
+	r.Process = process()
 	return r, nil
+}
+
+// process reads the runtime's own figures, which does not stop it.
+func process() processLine {
+	m := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/sched/goroutines:goroutines"}}
+	metrics.Read(m)
+	return processLine{Heap: m[0].Value.Uint64(), Goroutines: m[1].Value.Uint64()}
 }
 
 func (e *engine) addBlocks(r *statusResult) {
@@ -75,6 +84,7 @@ func (e *engine) volumeStatus(ctx context.Context, name string) volumeStatus {
 	err := e.reading(ctx, name, func(v *fsnode.Volume) error {
 		stats, err := v.Stats()
 		s.Logical, s.Inodes, s.Dirty = stats.Logical, stats.Inodes, stats.Dirty
+		s.Open, s.Known = stats.Open, stats.Known
 		if stats.HasHead {
 			l := line(name, stats.Head)
 			s.Head = &l

@@ -33,6 +33,8 @@ type VolumeStats struct {
 	Logical uint64 // sum of the sizes of all files, bytes
 	Dirty   int64  // fresh bytes that are not in blocks, bytes
 	Pending int    // inodes and names that are not in the database
+	Open    int    // uses of files and directories by open handles
+	Known   int    // inodes that the kernel remembers
 	Changed time.Time
 	Head    HeadInfo
 	HasHead bool
@@ -43,7 +45,12 @@ func (v *Volume) Stats() (VolumeStats, error) {
 	h, ok, err := v.lastHead()
 	v.lock()
 	defer v.mu.Unlock()
+	open := 0
+	for _, r := range v.refs {
+		open += r.opens
+	}
 	return VolumeStats{
+		Open: open, Known: len(v.refs),
 		Inodes: v.count.Inodes, Logical: v.count.Bytes, Dirty: v.budget.Used(),
 		Pending: len(v.pending.inodes) + len(v.pending.dents), Changed: v.changed, Head: h, HasHead: ok,
 	}, err

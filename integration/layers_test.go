@@ -28,6 +28,7 @@ func layers() map[string][]string {
 		"cli":                  {"blockstore", "cache", "swarm", "fsnode", "mount", "cli/home", "cli/control", "blockstore/failpoint"},
 		"cli/pifs":             {"cli"},
 		"integration/demo":     {},
+		"integration/torture":  {},
 		"integration/lockstep": {},
 		"integration/bench":    {"blockstore", "fsnode", "mount"}, // the null file system stands behind our own loop
 		"integration":          {},

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+)
+
+// trial is a test of the project in its long form.
+type trial struct {
+	name string
+	env  []string // what makes it long
+	args []string // of go
+}
+
+// trials lists them in the order in which they run.
+func trials() []trial {
+	test := func(pkg, run string, more ...string) []string {
+		return append([]string{"test", "-count=1", "-timeout=0", "-v", "-run", run, pkg}, more...)
+	}
+	return []trial{
+		{"kills at random", []string{"PIFS_KILLS=150"}, test("./integration", "^TestDiesAtRandom$")},
+		{"kills at failpoints", nil, test("./integration", "^TestDiesAtEveryFailpoint$")},
+		{"volume against its model", nil, test("./fsnode", "^TestVolumeAgainstModel$", "-rapid.checks=1000")},
+		{"lock-step with the disk", []string{"PIFS_LOCKSTEP_TIME=2m"}, test("./integration", "^TestLockstep$")},
+	}
+}
+
+// fuzzing is the trial that is not a test: every fuzz target for a while.
+func fuzzing() *exec.Cmd { return exec.Command("./integration/fuzz.sh", "10s") }
+
+// verdict is how one run of a trial ended.
+type verdict struct {
+	Trial   string   `json:"trial"`
+	Seconds float64  `json:"seconds"`
+	OK      bool     `json:"ok"`
+	Says    []string `json:"says,omitempty"` // what the test logged of itself
+	Output  string   `json:"output,omitempty"`
+}
+
+// runTrials goes round until ctx ends. What runs then is run to its end: only
+// so nothing is left behind.
+func runTrials(ctx context.Context, list []trial, said func(format string, args ...any)) []verdict {
+	var all []verdict
+	add := func(name string, cmd *exec.Cmd) {
+		v := runTrial(name, cmd)
+		said("%-28s %6.0f s  %s", v.Trial, v.Seconds, map[bool]string{true: "passed", false: "FAILED"}[v.OK])
+		all = append(all, v)
+	}
+	for ctx.Err() == nil {
+		for _, t := range list {
+			if ctx.Err() != nil {
+				break
+			}
+			cmd := exec.Command("go", t.args...)
+			cmd.Env = append(os.Environ(), t.env...)
+			add(t.name, cmd)
+		}
+		if ctx.Err() == nil {
+			add("fuzzing", fuzzing())
+		}
+	}
+	return all
+}
+
+func runTrial(name string, cmd *exec.Cmd) verdict {
+	start := time.Now()
+	out, err := cmd.CombinedOutput()
+	v := verdict{Trial: name, Seconds: time.Since(start).Seconds(), OK: err == nil}
+	text := string(out)
+	if strings.Contains(text, "no tests to run") {
+		v.OK = false // it was renamed, and nobody noticed
+	}
+	for line := range strings.Lines(text) {
+		if _, says, ok := strings.Cut(line, "_test.go:"); ok && v.OK {
+			if _, says, ok = strings.Cut(says, ": "); ok {
+				v.Says = append(v.Says, strings.TrimSpace(says))
+			}
+		}
+	}
+	if !v.OK {
+		v.Output = text[max(0, len(text)-16<<10):]
+	}
+	return v
+}
