@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"pifs/integration/lockstep"
+	"pifs/integration/posix"
 )
 
 // jobs are what children that are this binary can do.
@@ -34,7 +35,8 @@ func jobs() map[string]func(args []string) error {
 		"fullAcked":  func(a []string) error { return verifyFull(a[0], a[1:]) },
 		"churn":      func(a []string) error { return churn(a[0], int(number(a[1]))) },
 		"churned":    func(a []string) error { return churned(a[0]) },
-		"posix":      func(a []string) error { return runPosix(a[0], a[1]) },
+		"posix":      func(a []string) error { return runPosix(a[0], posix.Cases(), a[1]) },
+		"uncarried":  func(a []string) error { return runPosix(a[0], posix.Uncarried(), "") },
 	}
 }
 
