@@ -1,6 +1,7 @@
 package fsnode
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -71,12 +72,14 @@ func (v *Volume) Setxattr(ctx context.Context, ino Ino, name string, value []byt
 	if err != nil {
 		return err
 	}
-	_, exists := in.rec.xattr(name)
+	old, exists := in.rec.xattr(name)
 	switch {
 	case flags&XattrCreate != 0 && exists:
 		return syscall.EEXIST
 	case flags&XattrReplace != 0 && !exists:
 		return syscall.ENODATA
+	case exists && bytes.Equal(old, value):
+		return nil // nothing changes, not even the ctime
 	}
 	rest := withoutXattr(in.rec.Xattrs, name)
 	total := len(name) + len(value)
