@@ -50,6 +50,8 @@ type packStat struct {
 // packs hold all that it takes to build it again, except which shards were
 // deleted.
 type packIndex struct {
+	path   string
+	mark   Mark // found when it was opened
 	db     *sql.DB
 	get    *sql.Stmt
 	listed *sql.Stmt
@@ -59,6 +61,13 @@ type packIndex struct {
 // all syncing. It fails with ErrCorrupt when the database is damaged, and with
 // ErrFormat when a newer program made it.
 func openIndex(dir string, noSync bool) (*packIndex, error) {
+	mark, err := TakeMark(filepath.Join(dir, indexName))
+	if err != nil {
+		return nil, fmt.Errorf("open index: %w", err)
+	}
+	if mark == Altered {
+		return nil, fmt.Errorf("open index: %w: it is not as it was closed", ErrCorrupt)
+	}
 	synchronous := "FULL"
 	if noSync {
 		synchronous = "OFF"
@@ -70,7 +79,7 @@ func openIndex(dir string, noSync bool) (*packIndex, error) {
 		return nil, fmt.Errorf("open index: %w", err)
 	}
 	db.SetMaxOpenConns(4)
-	x := &packIndex{db: db}
+	x := &packIndex{path: filepath.Join(dir, indexName), mark: mark, db: db}
 	if err := x.prepare(); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -101,14 +110,14 @@ func (x *packIndex) prepare() error {
 	return nil
 }
 
-// begin marks the index as in use. After an unclean end it is first read
+// begin marks the index as in use. One that has no closing mark is first read
 // through once.
 func (x *packIndex) begin() error {
 	var clean bool
 	if err := x.db.QueryRow("SELECT clean FROM state").Scan(&clean); err != nil {
-		return fmt.Errorf("open index: %w", indexError(err))
+		return fmt.Errorf("open index: %w: %w", ErrCorrupt, err)
 	}
-	if !clean {
+	if !clean || x.mark != Sound {
 		var verdict string
 		if err := x.db.QueryRow("PRAGMA quick_check(1)").Scan(&verdict); err != nil {
 			return fmt.Errorf("check index: %w", indexError(err))
@@ -193,12 +202,16 @@ func (x *packIndex) close(clean bool) error {
 			err = fmt.Errorf("close index: %w", indexError(err))
 		}
 	}
-	return errors.Join(err, x.get.Close(), x.listed.Close(), x.db.Close())
+	err = errors.Join(err, x.get.Close(), x.listed.Close(), x.db.Close())
+	if clean && err == nil {
+		err = WriteMark(x.path)
+	}
+	return err
 }
 
 // removeIndex removes the database of the store in dir, to be built again.
 func removeIndex(dir string) error {
-	for _, suffix := range []string{"", "-wal", "-shm"} {
+	for _, suffix := range []string{"", "-wal", "-shm", markSuffix} {
 		err := os.Remove(filepath.Join(dir, indexName+suffix))
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("remove damaged index: %w", err)

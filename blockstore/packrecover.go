@@ -62,7 +62,9 @@ func (p *Pack) openIndex() error {
 	}
 	stats, err := x.load()
 	if err != nil {
-		return errors.Join(err, x.close(false))
+		// It has been read before: what is no code of SQLite is a value that
+		// cannot stand there.
+		return errors.Join(fmt.Errorf("%w: %w", ErrCorrupt, err), x.close(false))
 	}
 	p.index, p.stats = x, stats
 	return nil

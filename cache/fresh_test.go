@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"os"
-	"path/filepath"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -104,7 +103,7 @@ func TestJournalKeepsBytesAndSeesDamage(t *testing.T) {
 		t.Fatal(err)
 	}
 	j.Close()
-	path := filepath.Join(dir, "00000001")
+	path := j.path(first.Segment)
 	raw, err := os.ReadFile(path)
 	if err != nil || bytes.Contains(raw, []byte("canary")) {
 		t.Fatalf("the journal shows what it keeps (%v)", err)

@@ -243,4 +243,10 @@ func (x *index) totals() sums {
 	return x.sum
 }
 
-func (x *index) close() error { return x.db.close() }
+func (x *index) close() error {
+	err := x.db.close()
+	if err == nil {
+		err = blockstore.WriteMark(x.db.path)
+	}
+	return err
+}

@@ -52,6 +52,7 @@ const doomedSchema = `CREATE TABLE IF NOT EXISTS doomed (
 // indexDB is the index on disk: one connection that writes and some that read,
 // so that lookups do not wait for a commit.
 type indexDB struct {
+	path   string
 	writer *sql.DB
 	reader *sql.DB
 	find   *sql.Stmt
@@ -64,20 +65,32 @@ func openIndexDB(path string) (*indexDB, error) {
 		return nil, fmt.Errorf("open block index: %w", err)
 	}
 	f.Close()
-	db := &indexDB{}
-	if err := db.open(path); err != nil {
+	mark, err := blockstore.TakeMark(path)
+	if err == nil && mark == blockstore.Altered {
+		err = fmt.Errorf("%w: it is not as it was closed", blockstore.ErrCorrupt)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open block index %s: %w", path, err)
+	}
+	db := &indexDB{path: path}
+	if err := db.open(path, mark == blockstore.Sound); err != nil {
 		return nil, fmt.Errorf("open block index %s: %w", path, errors.Join(sqlError(err), db.close()))
 	}
 	return db, nil
 }
 
-func (db *indexDB) open(path string) (err error) {
+func (db *indexDB) open(path string, sound bool) (err error) {
 	if db.writer, err = sql.Open("sqlite3", indexDSN(path, "_journal_mode=WAL&_synchronous=FULL&_txlock=immediate")); err != nil {
 		return err
 	}
 	db.writer.SetMaxOpenConns(1)
 	if err := db.prepare(); err != nil {
 		return err
+	}
+	if !sound {
+		if err := db.check(); err != nil {
+			return err
+		}
 	}
 	if db.reader, err = sql.Open("sqlite3", indexDSN(path, "_query_only=true")); err != nil {
 		return err
@@ -111,6 +124,18 @@ func (db *indexDB) prepare() error {
 	return err
 }
 
+// check reads the file through once, after it was not closed in good order.
+func (db *indexDB) check() error {
+	var verdict string
+	if err := db.writer.QueryRow("PRAGMA quick_check(1)").Scan(&verdict); err != nil {
+		return err
+	}
+	if verdict != "ok" {
+		return fmt.Errorf("%w: %s", blockstore.ErrCorrupt, verdict)
+	}
+	return nil
+}
+
 func (db *indexDB) create() error {
 	tx, err := db.writer.Begin()
 	if err != nil {
@@ -134,7 +159,11 @@ func (db *indexDB) lookup(ctx context.Context, addr blockstore.Address) (*entry,
 	if err != nil {
 		return nil, sqlError(err)
 	}
-	return parseRow(addr, row)
+	e, err := parseRow(addr, row)
+	if errors.Is(err, blockstore.ErrCorrupt) {
+		return nil, nil // it says nothing: the block is stored, or adopted, anew
+	}
+	return e, err
 }
 
 // sums reads the figures of all rows.
@@ -240,7 +269,7 @@ func indexMissing(dir string) error {
 	if _, err := os.Stat(filepath.Join(dir, outboxDir)); err != nil {
 		return nil
 	}
-	if _, err := os.Stat(filepath.Join(dir, indexFile)); errors.Is(err, os.ErrNotExist) {
+	if fi, err := os.Stat(filepath.Join(dir, indexFile)); errors.Is(err, os.ErrNotExist) || err == nil && fi.Size() == 0 {
 		return fmt.Errorf("%w: block index %s is missing", blockstore.ErrCorrupt, indexFile)
 	}
 	return nil

@@ -100,7 +100,7 @@ func sorted(batch map[blockstore.Address]*entry) []*entry {
 // marked as incomplete until FinishRebuild: the outbox keeps its blocks, and
 // Adopt puts the rows back. No Blocks may be open in dir.
 func RemoveIndex(dir string) error {
-	for _, suffix := range []string{"", "-wal", "-shm"} {
+	for _, suffix := range []string{"", "-wal", "-shm", ".mark"} {
 		err := os.Remove(filepath.Join(dir, indexFile+suffix))
 		if err != nil && !os.IsNotExist(err) {
 			return fmt.Errorf("remove block index: %w", err)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -70,6 +71,11 @@ func OpenJournal(dir string, key [32]byte) (*Journal, error) {
 	}
 	for _, s := range segs {
 		j.cur = max(j.cur, s)
+	}
+	if j.cur == 0 {
+		// Numbers are not used again: a database that was rolled back must not
+		// find other bytes where it expects some.
+		j.cur = 1 + rand.Uint32N(1<<31)
 	}
 	return j, nil
 }

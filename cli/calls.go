@@ -39,7 +39,8 @@ type mountArgs struct {
 type mountResult struct {
 	Dir     string `json:"dir"`
 	Volume  string `json:"volume"`
-	Created bool   `json:"created"` // the volume is new
+	Created bool   `json:"created"`          // the volume is new
+	Notice  string `json:"notice,omitempty"` // what opening it did that people should know
 }
 
 type umountArgs struct {

@@ -210,4 +210,7 @@ func reportMount(env Env, r mountResult) {
 	if r.Created {
 		note(env.Stderr, "created volume %s", r.Volume)
 	}
+	if r.Notice != "" {
+		note(env.Stderr, "%s", r.Notice)
+	}
 }

@@ -48,6 +48,7 @@ func (e *engine) mount(ctx context.Context, a mountArgs, _ emitter) (mountResult
 		return r, err
 	}
 	failpoint.Hit(failpoint.MountOpened)
+	r.Notice = v.fs.Notice()
 	if err := e.attach(v, a, back); err != nil {
 		return r, errors.Join(err, back(ctx))
 	}

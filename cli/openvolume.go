@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"pifs/blockstore"
 	"pifs/cli/home"
 	"pifs/fsnode"
 )
@@ -61,7 +62,7 @@ func (e *engine) tryUse(ctx context.Context, name string, o volumeOptions) (*ope
 	}
 	v = &openVolume{name: name, readOnly: o.ReadOnly, uses: 1, changed: newInvalidator(), closed: make(chan struct{})}
 	if err := e.stack.openVolume(ctx, v, keys, e.keys.LocalKey(keys.ID), o); err != nil {
-		return nil, nil, err
+		return nil, nil, needsRepair(name, err)
 	}
 	e.volumes[name] = v
 	return v, nil, nil
@@ -96,9 +97,20 @@ func (e *engine) giveBack(ctx context.Context, v *openVolume) error {
 	e.mu.Unlock()
 	close(v.closed)
 	if err != nil {
-		return fmt.Errorf("close volume %s: %w", v.name, err)
+		return needsRepair(v.name, fmt.Errorf("close volume %s: %w", v.name, err))
 	}
 	return nil
+}
+
+// needsRepair says what to do about damage to what a volume is kept in.
+func needsRepair(volume string, err error) error {
+	switch {
+	case errors.Is(err, fsnode.ErrDatabase):
+		return fail(errDamaged, fmt.Sprintf("volume %s: %s; load it again from the newest head with: pifs check --repair", volume, oneLine(err)), err)
+	case errors.Is(err, blockstore.ErrCorrupt), errors.Is(err, blockstore.ErrNotFound):
+		return fail(errDamaged, fmt.Sprintf("volume %s: %s; repair it with: pifs check --repair", volume, oneLine(err)), err)
+	}
+	return err
 }
 
 // changing runs fn on a volume, mounted or not, for a call that changes files

@@ -38,8 +38,8 @@ type CheckResult struct {
 func (v *Volume) Check(ctx context.Context, o CheckOptions, report func(Problem)) (CheckResult, error) {
 	c := &checker{v: v, o: o, report: report, seen: map[blockstore.Address]bool{}}
 	if !v.o.ReadOnly {
-		if _, err := v.Commit(ctx, "", nil); err != nil {
-			c.problem(Problem{Path: "/", What: "cannot commit: " + err.Error(), Lost: true})
+		if err := c.commit(ctx); err != nil {
+			return c.res, err
 		}
 	}
 	if err := c.database(ctx); err != nil {
@@ -66,12 +66,56 @@ func (v *Volume) Check(ctx context.Context, o CheckOptions, report func(Problem)
 	return c.res, nil
 }
 
+// commit puts what is fresh into a head. What keeps it from that is damage in
+// the database, blocks that the index has forgotten, or files that have lost
+// bytes: a repair puts each right and tries again.
+func (c *checker) commit(ctx context.Context) error {
+	_, err := c.v.Commit(ctx, "", nil)
+	if err != nil && c.o.Repair && errors.Is(err, blockstore.ErrNotFound) {
+		c.adopt(ctx)
+		_, err = c.v.Commit(ctx, "", nil)
+	}
+	if err == nil || spoils(err) {
+		if err := c.spoiledFiles(ctx); err != nil {
+			return err
+		}
+		if c.o.Repair && c.res.Fixed > 0 {
+			_, err = c.v.Commit(ctx, "", nil)
+		}
+	}
+	switch {
+	case err == nil || ctx.Err() != nil:
+		return ctx.Err()
+	case c.o.Repair && errors.Is(err, ErrDatabase):
+		return err
+	}
+	c.problem(Problem{Path: "/", What: "cannot commit: " + err.Error(), Lost: true})
+	return nil
+}
+
+// adopt teaches the block index, once, what the manifests of all heads list.
+func (c *checker) adopt(ctx context.Context) {
+	if c.adopted {
+		return
+	}
+	c.adopted = true
+	heads, err := c.v.o.Heads.Entries()
+	for i := len(heads) - 1; i >= 0 && err == nil; i-- {
+		_, err = AdoptManifest(ctx, c.v.o.Blocks, c.v.o.Keys.Scope, heads[i])
+	}
+	if err != nil {
+		c.v.o.Log.Warn("learn stripes from the manifests", "err", err)
+	}
+}
+
 type checker struct {
 	v      *Volume
 	o      CheckOptions
 	report func(Problem)
 	seen   map[blockstore.Address]bool
 	res    CheckResult
+
+	adopted bool // the block index knows all that the manifests list
 }
 
 func (c *checker) problem(p Problem) {
@@ -177,6 +221,12 @@ func (c *checker) block(ctx context.Context, ref blockstore.Ref, where string) (
 		c.o.Progress(c.res.Blocks)
 	}
 	d, err := c.v.o.Blocks.Descriptor(ctx, ref.Address)
+	if errors.Is(err, blockstore.ErrNotFound) && c.o.Repair && !c.adopted {
+		c.adopt(ctx)
+		if d, err = c.v.o.Blocks.Descriptor(ctx, ref.Address); err == nil {
+			c.problem(Problem{Path: where, What: "the block index had forgotten its stripe", Address: ref.Address, Fixed: true})
+		}
+	}
 	if err != nil {
 		c.problem(Problem{Path: where, What: "no record of its stripe: " + err.Error(), Address: ref.Address, Lost: true})
 		return nil, false

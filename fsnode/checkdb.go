@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"slices"
 )
 
 // database checks the metadata database: SQLite's own structure, that every
@@ -20,16 +19,25 @@ func (c *checker) database(ctx context.Context) error {
 		if err != nil {
 			verdict = err.Error()
 		}
-		c.problem(Problem{Path: "/", What: "metadata database: " + verdict, Lost: true})
-		return ctx.Err()
+		return c.spoiltDatabase(ctx, verdict)
 	}
 	names, err := c.databaseNames(ctx)
 	if err == nil {
 		err = c.databaseInodes(ctx, names)
 	}
 	if err != nil && ctx.Err() == nil {
-		c.problem(Problem{Path: "/", What: "metadata database: " + err.Error(), Lost: true})
+		return c.spoiltDatabase(ctx, err.Error())
 	}
+	return ctx.Err()
+}
+
+// spoiltDatabase reports a damaged database. With Repair it ends the check:
+// whoever asked for it loads the database again, and checks that.
+func (c *checker) spoiltDatabase(ctx context.Context, what string) error {
+	if c.o.Repair && ctx.Err() == nil {
+		return fmt.Errorf("%w: %s", ErrDatabase, what)
+	}
+	c.problem(Problem{Path: "/", What: "metadata database: " + what})
 	return ctx.Err()
 }
 
@@ -52,9 +60,7 @@ func (c *checker) databaseInodes(ctx context.Context, names map[Ino]uint32) erro
 	err := c.rows(ctx, "SELECT ino, 0, v FROM inode", func(ino, _ int64, v []byte) error {
 		var r record
 		if err := c.v.db.open('i', uint64(ino), 0, v, &r); err != nil {
-			c.problem(Problem{Path: fmt.Sprintf("inode %d", ino), What: err.Error(), Lost: true})
-			delete(names, Ino(ino))
-			return nil
+			return err
 		}
 		have := names[Ino(ino)]
 		delete(names, Ino(ino))
@@ -76,25 +82,11 @@ func (c *checker) databaseInodes(ctx context.Context, names map[Ino]uint32) erro
 	return err
 }
 
-// pathOf names an inode for people, from the newest of its links.
+// pathOf names an inode for people.
 func (c *checker) pathOf(r *record) string {
 	c.v.mu.Lock()
 	defer c.v.mu.Unlock()
-	var parts []string
-	for len(r.Links) > 0 && len(parts) < 4096 {
-		parts = append(parts, r.Links[0].Name)
-		in, err := c.v.inode(r.Links[0].Parent)
-		if err != nil {
-			break
-		}
-		r = &in.rec
-	}
-	slices.Reverse(parts)
-	p := ""
-	for _, s := range parts {
-		p += "/" + s
-	}
-	return p
+	return c.v.pathOf(r)
 }
 
 func (c *checker) rows(ctx context.Context, q string, fn func(a, b int64, v []byte) error) error {

@@ -97,6 +97,9 @@ func (v *Volume) storeFile(ctx context.Context, fc *fileCut) error {
 		fc.text = make([]byte, fc.f.size)
 		err := v.readFrozen(ctx, fc.f, 0, fc.text)
 		v.thaw(fc)
+		if spoils(err) {
+			v.spoil(fc.in, err) // the next commit leaves it out
+		}
 		return err
 	}
 	exts := fc.f.base
@@ -104,6 +107,9 @@ func (v *Volume) storeFile(ctx context.Context, fc *fileCut) error {
 		fc.dirt = false
 		var err error
 		if exts, err = v.store(ctx, fc.in, fc.f, true); err != nil {
+			if spoils(err) {
+				v.spoil(fc.in, err)
+			}
 			return err
 		}
 	}

@@ -17,6 +17,7 @@ import (
 type content struct {
 	base  []extent // sorted; what they leave out is a hole
 	fresh *cache.Fresh
+	tally tally // of what the last save began to write
 
 	edited    bool // extents in [editLo, editHi) changed since the last save began
 	editLo    int64
@@ -43,15 +44,20 @@ func (v *Volume) contentOf(in *inode) (*content, error) {
 	c := &content{fresh: cache.NewFresh(v.budget), cut: math.MaxInt64}
 	var err error
 	c.base, err = v.db.extents(in.ino)
+	c.tally = tallyOf(c.base, nil)
 	if err == nil {
 		err = v.db.each(qFresh, func(off int64, sealed []byte) error {
 			var p freshRow
 			if err := v.db.open('f', in.ino, uint64(off), sealed, &p); err != nil {
 				return err
 			}
+			c.tally.piece(off, p.Len, p.Zero)
 			c.fresh.Adopt(off, p.Len, p.Zero, p.Pos)
 			return nil
 		}, int64(in.ino))
+	}
+	if err == nil {
+		err = v.db.tallied(in.ino, c.tally, v.tallied && !in.rec.Inlined && in.gen <= v.saved)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("load content of inode %d: %w", in.ino, err)

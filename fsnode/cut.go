@@ -3,6 +3,7 @@ package fsnode
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"syscall"
 	"time"
@@ -17,6 +18,7 @@ type cut struct {
 	snap    *snapshot         // of the database: what memory did not have stands there
 	touched map[Ino]*touchSet // to be given back if the commit fails
 	apart   map[Ino]*touchSet // of directories that are built aside: a later commit's
+	left    map[Ino]*touchSet // names of files that have lost bytes: for when they are well again
 	since   time.Time
 	count   volumeCount
 }
@@ -57,7 +59,7 @@ func (v *Volume) takeCut() (*cut, error) {
 	for v.flushes > 0 {
 		v.wake.Wait()
 	}
-	c := &cut{dirs: map[Ino]*dirCut{}, files: map[Ino]*fileCut{}, touched: v.touched, apart: map[Ino]*touchSet{}, since: v.changed, count: v.count}
+	c := &cut{dirs: map[Ino]*dirCut{}, files: map[Ino]*fileCut{}, touched: v.touched, apart: map[Ino]*touchSet{}, left: map[Ino]*touchSet{}, since: v.changed, count: v.count}
 	c.count.NextIno = v.nextIno
 	var err error
 	if c.snap, err = v.db.snapshot(v.ctx); err == nil {
@@ -73,7 +75,18 @@ func (v *Volume) takeCut() (*cut, error) {
 		delete(c.touched, ino)
 	}
 	v.touched, v.touches, v.changed = c.apart, 0, time.Time{}
+	maps.Copy(v.touched, c.left)
 	return c, nil
+}
+
+// leave keeps a name touched beyond this cut.
+func (c *cut) leave(dir Ino, name string) {
+	t := c.left[dir]
+	if t == nil {
+		t = &touchSet{names: map[string]struct{}{}}
+		c.left[dir] = t
+	}
+	t.names[name] = struct{}{}
 }
 
 func (v *Volume) fillCut(c *cut) error {
@@ -182,6 +195,11 @@ func (v *Volume) cutName(c *cut, dir *inode, d *dirCut, name string) error {
 	rec := in.rec
 	n.rec = &rec
 	if !rec.isFile() || rec.Inlined {
+		return nil
+	}
+	if v.isSpoiled(in) {
+		delete(d.names, name)
+		c.leave(d.ino, name)
 		return nil
 	}
 	var err error

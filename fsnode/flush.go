@@ -30,7 +30,7 @@ const settle = 2 * time.Second
 
 // enqueue asks the flushers to store in's fresh bytes. v.mu is held.
 func (v *Volume) enqueue(in *inode, kind flushKind) {
-	if in.content == nil || in.content.fresh.Empty() {
+	if in.content == nil || in.content.fresh.Empty() || v.isSpoiled(in) {
 		return
 	}
 	have, ok := v.queued[in.ino]
@@ -180,7 +180,7 @@ func (v *Volume) flush(ctx context.Context, ino Ino, kind flushKind) error {
 		v.mu.Unlock()
 		return context.Canceled
 	}
-	if in == nil || in.dead || in.rec.Inlined || in.content == nil || in.content.fresh.Empty() {
+	if in == nil || in.dead || in.rec.Inlined || in.content == nil || in.content.fresh.Empty() || v.isSpoiled(in) {
 		v.mu.Unlock()
 		return nil
 	}
@@ -190,6 +190,10 @@ func (v *Volume) flush(ctx context.Context, ino Ino, kind flushKind) error {
 		return err
 	}
 	_, err = v.store(ctx, in, f, kind == flushAll)
+	if spoils(err) {
+		v.spoil(in, err)
+		return nil
+	}
 	return err
 }
 

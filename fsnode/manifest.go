@@ -179,7 +179,7 @@ func (c *refCount) changes(ctx context.Context) ([]mst.Change, error) {
 	for a, n := range c.count {
 		switch {
 		case n < 0:
-			return nil, fmt.Errorf("count references to %s: %d: %w", a, n, blockstore.ErrCorrupt)
+			return nil, fmt.Errorf("count references to %s: %d: %w", a, n, ErrDatabase)
 		case n > 0 && c.was[a] == 0:
 			d, err := c.v.owed(ctx, a)
 			if err != nil {

@@ -11,7 +11,7 @@ import (
 	"net/url"
 	"path/filepath"
 
-	_ "github.com/mattn/go-sqlite3" // the driver of the metadata database
+	"github.com/mattn/go-sqlite3"
 	"github.com/zeebo/blake3"
 
 	"pifs/blockstore"
@@ -22,6 +22,7 @@ CREATE TABLE IF NOT EXISTS inode(ino INTEGER PRIMARY KEY, v BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS dirent(parent INTEGER, h INTEGER, v BLOB NOT NULL, PRIMARY KEY(parent, h)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS extent(ino INTEGER, off INTEGER, v BLOB NOT NULL, PRIMARY KEY(ino, off)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS fresh(ino INTEGER, off INTEGER, v BLOB NOT NULL, PRIMARY KEY(ino, off)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS tally(ino INTEGER PRIMARY KEY, v BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS orphan(ino INTEGER PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS dirty(ino INTEGER PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS manifest(addr BLOB PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID;
@@ -49,7 +50,7 @@ type snapshot struct {
 }
 
 // openMeta opens or creates the database. A file that is not a healthy
-// database of ours is ErrCorrupt.
+// database of ours is ErrDatabase.
 func openMeta(path string, key [32]byte) (*metaDB, error) {
 	blk, err := aes.NewCipher(key[:])
 	if err != nil {
@@ -80,9 +81,18 @@ func openMeta(path string, key [32]byte) (*metaDB, error) {
 	}
 	if err != nil {
 		m.close()
-		return nil, fmt.Errorf("open metadata database %s: %w: %w", path, blockstore.ErrCorrupt, err)
+		return nil, fmt.Errorf("open %s: %w", path, metaError(err))
 	}
 	return m, nil
+}
+
+// metaError tells damage from what is wrong with the disk or with us.
+func metaError(err error) error {
+	var e sqlite3.Error
+	if errors.As(err, &e) && e.Code != sqlite3.ErrCorrupt && e.Code != sqlite3.ErrNotADB && e.Code != sqlite3.ErrError {
+		return full(err)
+	}
+	return fmt.Errorf("%w: %w", ErrDatabase, err)
 }
 
 const (
@@ -91,12 +101,13 @@ const (
 	qList     = "SELECT h, v FROM dirent WHERE parent=? AND h>? ORDER BY h LIMIT ?"
 	qExtents  = "SELECT off, v FROM extent WHERE ino=? ORDER BY off"
 	qFresh    = "SELECT off, v FROM fresh WHERE ino=? ORDER BY off"
+	qTally    = "SELECT v FROM tally WHERE ino=?"
 	qManifest = "SELECT n FROM manifest WHERE addr=?"
 	qKV       = "SELECT v FROM kv WHERE k=?"
 )
 
 func (m *metaDB) prepare() error {
-	return m.reader.prepare(m.r.Prepare, qInode, qSlots, qList, qExtents, qFresh, qManifest, qKV)
+	return m.reader.prepare(m.r.Prepare, qInode, qSlots, qList, qExtents, qFresh, qTally, qManifest, qKV)
 }
 
 func (m *reader) prepare(prepare func(q string) (*sql.Stmt, error), queries ...string) error {
@@ -138,7 +149,7 @@ func (m *metaDB) clear(ctx context.Context) error {
 		return fmt.Errorf("clear database: %w", err)
 	}
 	defer tx.Rollback()
-	for _, table := range []string{"inode", "dirent", "extent", "fresh", "orphan", "dirty", "manifest", "kv"} {
+	for _, table := range []string{"inode", "dirent", "extent", "fresh", "tally", "orphan", "dirty", "manifest", "kv"} {
 		if _, err := tx.ExecContext(ctx, "DELETE FROM "+table); err != nil {
 			return fmt.Errorf("clear database: %w", full(err))
 		}

@@ -17,7 +17,9 @@ func (v *Volume) reload(ctx context.Context, h HeadEntry) error {
 	if err != nil {
 		return err
 	}
-	v.o.Log.Warn("metadata is missing: loading it from the newest head", "volume", v.o.Name, "head", h.Seq)
+	v.notice = fmt.Sprintf("the metadata of volume %s was lost and is loaded again from head %d of %s; what was changed after that is lost",
+		v.o.Name, h.Seq, info.Time.UTC().Format("2006-01-02 15:04:05 MST"))
+	v.o.Log.Warn(v.notice)
 	v.nextIno = info.tree.Count.NextIno
 	v.loading = true // no other goroutine knows v yet
 	r := reloader{v: v}

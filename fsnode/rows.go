@@ -75,7 +75,7 @@ func (w *rowWriter) batch(b *batch, positions []cache.JournalPos) error {
 func (w *rowWriter) inode(row *inodeRow) error {
 	ino := int64(row.ino)
 	if row.dead {
-		for _, q := range []string{"DELETE FROM inode WHERE ino=?", "DELETE FROM extent WHERE ino=?", "DELETE FROM fresh WHERE ino=?"} {
+		for _, q := range []string{"DELETE FROM inode WHERE ino=?", "DELETE FROM extent WHERE ino=?", "DELETE FROM fresh WHERE ino=?", "DELETE FROM tally WHERE ino=?"} {
 			if err := w.exec(q, ino); err != nil {
 				return err
 			}
@@ -88,6 +88,15 @@ func (w *rowWriter) inode(row *inodeRow) error {
 	}
 	if err := w.exec("INSERT OR REPLACE INTO inode VALUES(?,?)", ino, sealed); err != nil {
 		return err
+	}
+	if row.tally != nil {
+		sealed, err := w.db.seal('t', row.ino, 0, row.tally)
+		if err != nil {
+			return fmt.Errorf("seal tally of inode %d: %w", row.ino, err)
+		}
+		if err := w.exec("INSERT OR REPLACE INTO tally VALUES(?,?)", ino, sealed); err != nil {
+			return err
+		}
 	}
 	if row.fresh {
 		if err := w.exec("DELETE FROM fresh WHERE ino=?", ino); err != nil {

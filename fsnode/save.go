@@ -61,6 +61,7 @@ type inodeRow struct {
 	dead   bool
 	extent *extentEdit
 	fresh  bool // the fresh rows are to be written anew
+	tally  *tally
 }
 
 type extentEdit struct {
@@ -150,7 +151,11 @@ func (v *Volume) collect() *batch {
 
 // collectContent adds a file's changed extents and fresh pieces to the batch.
 func (v *Volume) collectContent(b *batch, row *inodeRow, c *content) {
+	if c.edited || c.freshEdit {
+		defer func() { row.tally = &tally{Extents: c.tally.Extents, Fresh: c.tally.Fresh} }()
+	}
 	if c.edited {
+		c.tally.Extents = tallyOf(c.base, nil).Extents
 		row.extent = &extentEdit{lo: c.editLo, hi: c.editHi, base: c.base}
 		c.edited = false
 	}
@@ -160,6 +165,7 @@ func (v *Volume) collectContent(b *batch, row *inodeRow, c *content) {
 	c.freshEdit = false
 	row.fresh = true
 	pieces, _ := c.fresh.Freeze()
+	c.tally.Fresh = tallyOf(nil, pieces).Fresh
 	for _, p := range pieces {
 		b.pieces = append(b.pieces, freshPiece{row: len(b.inodes), piece: p})
 	}
@@ -234,7 +240,11 @@ func (v *Volume) write(ctx context.Context, b *batch) error {
 	}
 	defer tx.Rollback()
 	w := rowWriter{ctx: ctx, tx: tx, db: v.db, stmts: map[string]*sql.Stmt{}}
-	if err := w.batch(b, positions); err != nil {
+	err = w.batch(b, positions)
+	if err == nil {
+		err = w.value("save", v.guard.gen+1)
+	}
+	if err != nil {
 		return full(err)
 	}
 	failpoint.Hit(failpoint.MetaWriting)
@@ -242,6 +252,9 @@ func (v *Volume) write(ctx context.Context, b *batch) error {
 		return full(fmt.Errorf("commit: %w", err))
 	}
 	failpoint.Hit(failpoint.MetaCommitted)
+	if err := v.guard.saved(v.db); err != nil {
+		v.o.Log.Warn("note save", "err", err)
+	}
 	return nil
 }
 

@@ -3,6 +3,7 @@ package fsnode
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -80,6 +81,7 @@ type Volume struct {
 	o       Options
 	sealer  *blockstore.Sealer
 	db      *metaDB
+	guard   *guard
 	journal *cache.Journal
 	budget  *cache.Budget
 
@@ -106,6 +108,10 @@ type Volume struct {
 	buffers  chan []byte    // chunks on their way into blocks
 	kick     chan struct{}  // the keeper is to look now
 	flushes  int            // under way
+	spoiled  map[Ino]uint64 // files whose content cannot be stored because parts are lost, and its version
+	tallied  bool           // every file that is not inlined has a tally
+	lostAll  bool           // the database was used before, and has nothing
+	notice   string         // what Open did that people should know
 	inUse    map[uint32]int // journal segments that reads and flushes under way need
 	hoard    bool           // some journal records could not be accounted for: trim none
 	loading  bool           // the database is being filled from a head: it has no count until it is whole
@@ -173,7 +179,7 @@ func Open(ctx context.Context, o Options) (*Volume, error) {
 		o: o, sealer: blockstore.NewSealer(o.Keys.Scope),
 		inodes: map[Ino]*inode{}, dents: map[dentKey]*dent{}, refs: map[Ino]*refs{},
 		pinned: btree.NewG(32, dentLess), touched: map[Ino]*touchSet{},
-		fresh: map[Ino]struct{}{}, queued: map[Ino]flushKind{}, inUse: map[uint32]int{}, gen: 1,
+		fresh: map[Ino]struct{}{}, queued: map[Ino]flushKind{}, spoiled: map[Ino]uint64{}, inUse: map[uint32]int{}, gen: 1,
 	}
 	v.wake = sync.NewCond(&v.mu)
 	v.budget = cache.NewBudget(o.Space.Fresh())
@@ -195,7 +201,7 @@ func Open(ctx context.Context, o Options) (*Volume, error) {
 
 func (v *Volume) open(ctx context.Context) error {
 	var err error
-	if v.db, err = openMeta(filepath.Join(v.o.Dir, "meta.db"), v.o.Keys.Local); err != nil {
+	if err := v.openGuarded(ctx); err != nil {
 		return err
 	}
 	if v.journal, err = cache.OpenJournal(filepath.Join(v.o.Dir, "journal"), v.o.Keys.Local); err != nil {
@@ -207,6 +213,9 @@ func (v *Volume) open(ctx context.Context) error {
 	}
 	if !found {
 		return v.initialise(ctx)
+	}
+	if _, err := v.db.value("tallied", &v.tallied); err != nil {
+		return err
 	}
 	v.nextIno = v.count.NextIno
 	if err := v.manifest.load(v.db); err != nil {
@@ -221,12 +230,18 @@ func (v *Volume) initialise(ctx context.Context) error {
 	if err := v.db.clear(ctx); err != nil {
 		return err
 	}
+	v.tallied = true
+	v.pending.kv["tallied"] = true
 	heads, err := v.o.Heads.Entries()
 	if err != nil {
 		return err
 	}
 	if len(heads) > 0 {
 		return v.reload(ctx, heads[len(heads)-1])
+	}
+	if v.lostAll {
+		v.notice = fmt.Sprintf("the metadata of volume %s was lost before its first head: the volume is empty", v.o.Name)
+		v.o.Log.Warn(v.notice)
 	}
 	now := TimeOf(time.Now())
 	v.nextIno = RootIno + 1
@@ -310,13 +325,19 @@ func (v *Volume) closeFiles() error {
 	if v.journal != nil {
 		err = v.journal.Close()
 	}
-	if v.db != nil {
-		if e := v.db.close(); err == nil {
-			err = e
-		}
+	if v.db == nil {
+		return err
 	}
-	return err
+	e := v.db.close()
+	if v.guard != nil && v.guard.f != nil {
+		// Nothing was saved without it, so there is nothing new to vouch for.
+		e = errors.Join(e, v.guard.close(v.db, filepath.Join(v.o.Dir, metaFile)))
+	}
+	return errors.Join(err, e)
 }
+
+// Notice returns what Open did that people should know, or nothing.
+func (v *Volume) Notice() string { return v.notice }
 
 // NewKeys returns fresh random keys for a volume whose scope is given.
 func NewKeys(scope blockstore.Secret) (VolumeKeys, error) {
