@@ -1,7 +1,6 @@
 package home
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -51,7 +50,7 @@ func (h *Home) loadConfig() error {
 	path := h.Path("config.json")
 	_, err := readEither(path, readConfig, func(raw []byte) error {
 		h.Config = Config{}
-		if err := json.Unmarshal(raw, &h.Config); err != nil {
+		if err := decode(raw, &h.Config, configVersion); err != nil {
 			return fmt.Errorf("parse %s: %w: %w", path, ErrDamaged, err)
 		}
 		if err := checkSum(&h.Config, &h.Config.Sum); err != nil {

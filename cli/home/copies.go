@@ -57,6 +57,20 @@ func readEither(path string, read func(path string) ([]byte, error), parse func(
 	return raw, nil
 }
 
+// decode parses JSON into v. In the version that this program writes it knows
+// every field: another is the name of one with a bit flipped.
+func decode(raw []byte, v any, version int) error {
+	var found struct{ Version int }
+	if err := json.Unmarshal(raw, &found); err != nil {
+		return err
+	}
+	d := json.NewDecoder(bytes.NewReader(raw))
+	if found.Version == version {
+		d.DisallowUnknownFields()
+	}
+	return d.Decode(v)
+}
+
 // summed returns v in JSON with its sum, which sum points into, so that a bit
 // that flipped is noticed wherever it is. indent is as in json.MarshalIndent.
 func summed(v any, sum *string, indent string) ([]byte, error) {

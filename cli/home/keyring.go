@@ -3,7 +3,6 @@ package home
 import (
 	"crypto/ed25519"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -98,7 +97,7 @@ func (k *Keyring) parse(raw []byte, ask AskFunc) (err error) {
 			return fmt.Errorf("open keyring %s: %w", k.path, err)
 		}
 	}
-	if err := json.Unmarshal(raw, &k.c); err != nil {
+	if err := decode(raw, &k.c, keyringVersion); err != nil {
 		return fmt.Errorf("parse keyring %s: %w: %w", k.path, ErrDamaged, err)
 	}
 	if err := checkSum(&k.c, &k.c.Sum); err != nil {
