@@ -20,7 +20,8 @@ test: deps
 	$(MAKE) race
 
 race:
-	$(GO) test -p 1 -race -timeout 15m ./blockstore/... ./cache/... ./swarm/... ./fsnode/... ./mount/... ./cli/...
+	$(GO) test -p 1 -race -timeout 15m ./blockstore/... ./cache/... ./swarm/... ./fsnode/... ./mount/...
+	$(GO) test -race -timeout 15m -skip 'TestCrashPoints|TestFaultPoints' ./cli/...
 	PIFS_TEST_BUILD=-race $(GO) test -run 'Scripts|Kill|Stores|Root|Busy' ./integration
 
 lint: deps

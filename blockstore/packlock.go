@@ -63,7 +63,8 @@ func flock(f *os.File) error {
 func checkMarker(f *os.File, dir string, packs bool) error {
 	text := make([]byte, len(markerText)+1)
 	n, _ := f.ReadAt(text, 0) // what cannot be read does not match
-	switch text := string(text[:n]); {
+	// Zeros are a marker whose size survived a crash and whose bytes did not.
+	switch text := strings.Trim(string(text[:n]), "\x00"); {
 	case text == markerText:
 		return nil
 	case text != "" && !packs:

@@ -41,6 +41,9 @@ func (v *Volume) Commit(ctx context.Context, label string, progress func(done, t
 	if err := v.save(ctx); err != nil {
 		return HeadInfo{}, err
 	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.recovered() // all is stored, though perhaps nothing was left for a flush to say so
 	return head, nil
 }
 

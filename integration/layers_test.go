@@ -30,6 +30,7 @@ func layers() map[string][]string {
 		"integration/demo":     {},
 		"integration/torture":  {},
 		"integration/lockstep": {},
+		"integration/faultfs":  {"fsnode", "mount"},
 		"integration/bench":    {"blockstore", "fsnode", "mount"}, // the null file system stands behind our own loop
 		"integration":          {},
 		"integration/posix":    {},

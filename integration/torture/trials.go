@@ -23,6 +23,8 @@ func trials() []trial {
 	return []trial{
 		{"kills at random", []string{"PIFS_KILLS=150"}, test("./integration", "^TestDiesAtRandom$")},
 		{"kills at failpoints", nil, test("./integration", "^TestDiesAtEveryFailpoint$")},
+		{"crash points", []string{"PIFS_CRASHPOINTS=all"}, test("./cli", "^TestCrashPoints$")},
+		{"fault points", []string{"PIFS_CRASHPOINTS=60"}, test("./cli", "^TestFaultPoints$")},
 		{"volume against its model", nil, test("./fsnode", "^TestVolumeAgainstModel$", "-rapid.checks=1000")},
 		{"lock-step with the disk", []string{"PIFS_LOCKSTEP_TIME=2m"}, test("./integration", "^TestLockstep$")},
 	}
