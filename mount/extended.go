@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"math"
 	"reflect"
 	"syscall"
@@ -193,5 +194,7 @@ func (s *Server) accessed(c *call, flags fuse.OpenFlags) {
 // outdated makes the kernel ask for the attributes of an inode again.
 func (s *Server) outdated(ino fsnode.Ino) {
 	const attributesOnly = -1
-	s.sent(s.conn.InvalidateNode(fuse.NodeID(ino), attributesOnly, 0))
+	if err := s.conn.InvalidateNode(fuse.NodeID(ino), attributesOnly, 0); !errors.Is(err, fuse.ErrNotCached) {
+		s.sent(err)
+	}
 }

@@ -89,6 +89,15 @@ func whose(pid int32) string {
 	return "another"
 }
 
+// askSoon asks for what somebody gave up by closing the last descriptor of an
+// open file. On a disk that is free when close(2) returns; FUSE tells the daemon
+// of it without waiting for an answer.
+func (t *T) askSoon(p *partner, name, order string) {
+	answer := ""
+	t.wait(order, func() bool { answer = p.ask(order); return answer != "EAGAIN" })
+	t.note(name+" "+order, answer)
+}
+
 func (t *T) ask(p *partner, name, order string) { t.note(name+" "+order, p.ask(order)) }
 
 func (t *T) lockers() (*partner, *partner) {
@@ -105,7 +114,7 @@ func lockFlock(t *T) {
 		t.ask(map[string]*partner{"a": a, "b": b}[who], who, what)
 	}
 	b.end()
-	t.ask(a, "a", "flock w")
+	t.askSoon(a, "a", "flock w")
 	fd := t.fd("f", unix.O_RDONLY)
 	t.do("flock", unix.Flock(fd, unix.LOCK_SH|unix.LOCK_NB))
 	t.do("bad operation", unix.Flock(fd, 99))
@@ -170,8 +179,10 @@ func lockOFD(t *T) {
 	l = unix.Flock_t{Type: unix.F_WRLCK, Start: 100, Len: 1}
 	t.do("another of the same process", unix.FcntlFlock(uintptr(two), unix.F_OFD_SETLK, &l))
 	unix.Close(one)
-	l = unix.Flock_t{Type: unix.F_WRLCK, Start: 100, Len: 1}
-	t.do("after the first is closed", unix.FcntlFlock(uintptr(two), unix.F_OFD_SETLK, &l))
+	t.wait("the lock is free", func() bool {
+		l = unix.Flock_t{Type: unix.F_WRLCK, Start: 100, Len: 1}
+		return unix.FcntlFlock(uintptr(two), unix.F_OFD_SETLK, &l) == nil
+	})
 	unix.Close(two)
 }
 
@@ -293,8 +304,8 @@ func lockKilled(t *T) {
 	t.must("kill", a.cmd.Process.Kill())
 	a.end()
 	t.ask(b, "b", "posix w 0 10")
-	t.ask(b, "b", "flock w")
-	t.ask(b, "b", "ofd w 50 1")
+	t.askSoon(b, "b", "flock w")
+	t.askSoon(b, "b", "ofd w 50 1")
 	c := t.partner("locker", "f")
 	c.tell("wait w 0 10")
 	t.must("kill", c.cmd.Process.Kill())
