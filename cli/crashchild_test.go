@@ -21,16 +21,10 @@ const childVariable = "PIFS_CLI_TEST_CHILD"
 
 const childLimit = 3 * time.Minute
 
-func TestMain(m *testing.M) {
-	job := os.Getenv(childVariable)
-	if job == "" {
-		os.Exit(m.Run())
-	}
+// runChild does what a child of serve was started for.
+func runChild(job string) error {
 	jobs := map[string]func(context.Context, string) error{"record": recordJob, "fault": faultJob}
-	if err := jobs[job](context.Background(), os.Args[1]); err != nil {
-		fmt.Println(err)
-		os.Exit(1)
-	}
+	return jobs[job](context.Background(), os.Args[1])
 }
 
 // marker makes the marks that tell the recording what the workload saw.

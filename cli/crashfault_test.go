@@ -187,7 +187,7 @@ func (o *opened) heals(ctx context.Context) error {
 }
 
 // shows checks that the volume is sound, and holds want.
-func (o *opened) shows(ctx context.Context, want tree) error {
+func (o *opened) shows(ctx context.Context, want listing) error {
 	have, err := o.tree(ctx)
 	if err != nil {
 		return err

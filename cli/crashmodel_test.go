@@ -138,22 +138,22 @@ func (n *modelNode) resize(size int64) {
 	n.data = data
 }
 
-// tree describes everything that can be seen: a line for each path.
-type tree map[string]string
+// listing describes everything that can be seen: a line for each path.
+type listing map[string]string
 
-func (m model) tree() tree {
+func (m model) tree() listing {
 	links := map[*modelNode]int{}
 	for _, n := range m {
 		links[n]++
 	}
-	t := tree{}
+	t := listing{}
 	for p, n := range m {
-		t[p] = describe(n, links[n])
+		t[p] = listed(n, links[n])
 	}
 	return t
 }
 
-func describe(n *modelNode, links int) string {
+func listed(n *modelNode, links int) string {
 	switch {
 	case n.dir:
 		return fmt.Sprintf("directory %o", n.mode)
@@ -164,7 +164,7 @@ func describe(n *modelNode, links int) string {
 }
 
 // minus tells in what t differs from want, "" if in nothing.
-func (t tree) minus(want tree) string {
+func (t listing) minus(want listing) string {
 	var out []string
 	for _, p := range slices.Sorted(maps.Keys(want)) {
 		if t[p] != want[p] {
@@ -180,9 +180,9 @@ func (t tree) minus(want tree) string {
 }
 
 // history has the tree after each prefix of the steps that were done.
-func history(steps []step, done func(i int) bool) []tree {
+func history(steps []step, done func(i int) bool) []listing {
 	m := newModel()
-	out := []tree{m.tree()}
+	out := []listing{m.tree()}
 	for i, s := range steps {
 		if done(i) {
 			m.apply(s)

@@ -124,11 +124,11 @@ func choose(t *testing.T, total, usual int) func(int) bool {
 type replay struct {
 	t     *testing.T
 	disk  *faultfs.Disk
-	trees []tree // after each prefix of the steps
-	made  bool   // the home
-	begun int    // steps begun
-	acked int    // steps that must have survived
-	worn  bool   // a disk failed too: shards may be missing, as long as all can be rebuilt
+	trees []listing // after each prefix of the steps
+	made  bool      // the home
+	begun int       // steps begun
+	acked int       // steps that must have survived
+	worn  bool      // a disk failed too: shards may be missing, as long as all can be rebuilt
 }
 
 func (r *replay) apply(op *faultfs.Op) {
@@ -232,7 +232,7 @@ func (r *replay) look(ctx context.Context, dir string) error {
 
 // promise checks that have is the tree after a prefix that holds all that was
 // acknowledged.
-func (r *replay) promise(have tree) error {
+func (r *replay) promise(have listing) error {
 	for i := r.acked; i <= r.begun; i++ {
 		if have.minus(r.trees[i]) == "" {
 			return nil

@@ -241,12 +241,12 @@ func (o *opened) read(ctx context.Context, ino fsnode.Ino) ([]byte, error) {
 }
 
 // tree reads everything.
-func (o *opened) tree(ctx context.Context) (tree, error) {
-	t := tree{}
+func (o *opened) tree(ctx context.Context) (listing, error) {
+	t := listing{}
 	return t, o.walk(ctx, t, fsnode.RootIno, "")
 }
 
-func (o *opened) walk(ctx context.Context, t tree, dir fsnode.Ino, prefix string) error {
+func (o *opened) walk(ctx context.Context, t listing, dir fsnode.Ino, prefix string) error {
 	var entries []fsnode.DirEntry
 	err := o.volume.fs.Readdir(ctx, dir, 0, func(e fsnode.DirEntry) bool {
 		entries = append(entries, e)
@@ -263,7 +263,7 @@ func (o *opened) walk(ctx context.Context, t tree, dir fsnode.Ino, prefix string
 		if err != nil {
 			return fmt.Errorf("read %s: %w", prefix+e.Name, err)
 		}
-		t[prefix+e.Name] = describe(n, links)
+		t[prefix+e.Name] = listed(n, links)
 		if n.dir {
 			if err := o.walk(ctx, t, e.Ino, prefix+e.Name+"/"); err != nil {
 				return err
