@@ -140,6 +140,9 @@ func (l *look) describe() string {
 	if l.before.ino != now.ino {
 		return out // another file: its times have nothing to do with each other
 	}
+	if st.Mode&unix.S_IFMT == unix.S_IFIFO {
+		return out // the kernel moves bytes through it without telling a FUSE daemon
+	}
 	return out + moved(" mtime", l.before.mtime, now.mtime) + moved(" ctime", l.before.ctime, now.ctime)
 }
 
