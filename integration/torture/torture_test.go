@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -141,16 +142,14 @@ func TestReport(t *testing.T) {
 // fails.
 func TestTrialsExist(t *testing.T) {
 	for _, one := range trials() {
-		pkg := one.args[len(one.args)-1]
-		if strings.HasPrefix(pkg, "-") {
-			pkg = one.args[len(one.args)-2]
-		}
-		run := ""
-		for i, a := range one.args {
-			if a == "-run" {
-				run = strings.Trim(one.args[i+1], "^$()")
+		at := slices.Index(one.cmd, "-run")
+		if at < 0 {
+			if _, err := os.Stat(filepath.Join("../..", one.cmd[0])); err != nil {
+				t.Errorf("%s: %v", one.name, err)
 			}
+			continue
 		}
+		run, pkg := strings.Trim(one.cmd[at+1], "^$()"), one.cmd[at+2]
 		files, err := filepath.Glob(filepath.Join("../..", pkg, "*_test.go"))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("%s: no tests in %s: %v", one.name, pkg, err)
