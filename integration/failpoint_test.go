@@ -153,9 +153,16 @@ func (c *campaign) withoutStores(size int64) {
 	}
 }
 
-// withoutMetadata commits, loses the volume's database and mounts.
+// withoutMetadata works a little, commits, loses the volume's database and
+// mounts: there are several folders to load, and things in each.
 func withoutMetadata(c *campaign) {
-	c.disarmed(func() { c.settle() })
+	ctx, cancel := context.WithTimeout(context.Background(), deadline)
+	defer cancel()
+	c.disarmed(func() {
+		c.mount()
+		c.load(ctx, 60).wait()
+		c.umount()
+	})
 	c.lose("volumes/default/meta.db*")
 	c.try("mount", c.dir)
 }
