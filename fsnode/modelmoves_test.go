@@ -4,15 +4,26 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"syscall"
 
 	"pgregory.net/rapid"
 )
 
+// some draws a path that mostly exists.
+func (k *machine) some(t *rapid.T, label string) string {
+	have := slices.Sorted(maps.Keys(k.m))[1:] // without the root
+	if len(have) == 0 || rapid.IntRange(0, 9).Draw(t, label+" that may not exist") == 0 {
+		return drawPath(t, label)
+	}
+	return rapid.SampledFrom(have).Draw(t, label)
+}
+
 // exchange is rename with flags.
 func (k *machine) exchange(t *rapid.T) {
-	p, q := drawPath(t, "one"), drawPath(t, "other")
+	p, q := k.some(t, "one"), k.some(t, "other")
 	if k.m.reach(p) != nil || k.m[p] == nil || k.m.reach(q) != nil {
 		return
 	}
@@ -52,7 +63,7 @@ func (k *machine) exchange(t *rapid.T) {
 
 // copyAll makes one file what another is, through CopyRange if that will do.
 func (k *machine) copyAll(t *rapid.T) {
-	p, q := drawPath(t, "from"), drawPath(t, "to")
+	p, q := k.some(t, "from"), k.some(t, "to")
 	a, b := k.m[p], k.m[q]
 	if k.m.reach(p) != nil || k.m.reach(q) != nil || a == nil || b == nil || a == b || a.dir || b.dir || a.target+b.target != "" {
 		return

@@ -18,7 +18,7 @@ func children() map[string]childFunc {
 	all := make(map[string]childFunc)
 	for _, some := range []map[string]childFunc{
 		fileChildren(), nameChildren(), attrChildren(), listChildren(), xattrChildren(), lockChildren(),
-		waitChildren(), mountChildren(),
+		waitChildren(), mountChildren(), extendedChildren(),
 	} {
 		maps.Copy(all, some)
 	}
