@@ -78,6 +78,9 @@ func testFault(t *testing.T, kind, n int) {
 	f.N = n
 	fs := faultfs.New()
 	hits, out, err := runFault(t, fs, f, new(int))
+	if os.Getenv(faultVariable) != "" {
+		t.Logf("%d calls failed\n%s", hits, out)
+	}
 	if err == nil {
 		err = checkFault(t, fs.Log())
 	}

@@ -24,7 +24,8 @@ type Chain struct {
 	last    Head      // zero if there is none
 	hash    HeadHash  // of last
 	torn    int64     // bytes cut off when the chain was opened
-	broken  error     // the file's end is in doubt: no more appends
+	broken  error     // the file's end is in doubt: the next append goes to a new file
+	frozen  bool      // opened for reading only
 }
 
 // OpenChain opens the chain of a volume whose heads are signed by writer, and
@@ -54,9 +55,7 @@ func openChain(path string, volume [16]byte, writer ed25519.PublicKey, readOnly 
 	if err != nil {
 		return nil, fmt.Errorf("open chain %s: %w", path, errors.Join(err, c.Close()))
 	}
-	if readOnly {
-		c.broken = errors.New("chain is open for reading only")
-	}
+	c.frozen = readOnly
 	return c, nil
 }
 
@@ -95,8 +94,8 @@ func (c *Chain) Next(h Head) Head {
 }
 
 // Append adds a signed head, durable on return. It must follow the newest one.
-// After an error the chain is as before; if even that is in doubt, the chain
-// takes no more heads until it is opened again.
+// After an error the chain is as before; if even that is in doubt, the next
+// Append first replaces the file. A crash before that may keep the head.
 func (c *Chain) Append(h Head) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -110,8 +109,13 @@ func (c *Chain) append(h Head) error {
 	if c.file == nil {
 		return blockstore.ErrClosed
 	}
+	if c.frozen {
+		return errors.New("chain is open for reading only")
+	}
 	if c.broken != nil {
-		return c.broken
+		if err := c.mend(); err != nil {
+			return fmt.Errorf("replace file: %w (%w)", err, c.broken)
+		}
 	}
 	if err := h.follows(c.volume, c.writer, c.last.Seq, c.hash); err != nil {
 		return err

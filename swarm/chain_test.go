@@ -345,11 +345,10 @@ func TestAppendThatFailsLeavesNoTrace(t *testing.T) {
 			if c.Len() != 2 {
 				t.Errorf("%s: the head counts", call)
 			}
-			again := c.Append(h)
-			if (again == nil) != (call == "write") {
-				t.Errorf("%s: second try: %v", call, again)
+			if err := c.Append(h); err != nil {
+				t.Errorf("%s: second try: %v", call, err)
 			}
-			want := c.Len()
+			const want = 3
 			if err := c.Close(); err != nil {
 				t.Fatal(err)
 			}
@@ -362,14 +361,34 @@ func TestAppendThatFailsLeavesNoTrace(t *testing.T) {
 	}
 }
 
-func TestChainIsClosedToWritingIfItCannotUndo(t *testing.T) {
-	c := openTestChain(t, filepath.Join(t.TempDir(), "heads"))
+// TestChainGetsANewFile: nothing is appended behind a record that may be torn,
+// nor to a file whose sync has failed once.
+func TestChainGetsANewFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "heads")
+	c := openTestChain(t, path)
+	appendHeads(t, c, 2)
+	old, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
 	c.file = &failingFile{chainFile: &failingFile{chainFile: c.file, call: "truncate"}, call: "write", applied: true}
 	if err := c.Append(nextHead(t, c)); !errors.Is(err, errDisk) {
 		t.Fatal(err)
 	}
-	if err := c.Append(nextHead(t, c)); err == nil {
-		t.Error("a head was appended behind a record that may be torn")
+	appendHeads(t, c, 2)
+	now, err := os.Stat(path)
+	if err != nil || os.SameFile(old, now) {
+		t.Errorf("the file is the same (%v)", err)
+	}
+	if _, err := OpenChain(path, testVolume, testPub()); !errors.Is(err, blockstore.ErrInUse) {
+		t.Errorf("the new file is not locked: %v", err)
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	c = openTestChain(t, path)
+	if c.Len() != 4 || c.Torn() != 0 || c.Verify() != nil {
+		t.Errorf("%d heads and %d torn bytes after reopening, want 4", c.Len(), c.Torn())
 	}
 }
 

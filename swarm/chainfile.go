@@ -158,6 +158,40 @@ func (c *Chain) write(frame []byte) error {
 	return err
 }
 
+// mend puts the heads that are known to be durable into a new file, which takes
+// the place of the one whose end is in doubt: a sync of that one could say that
+// all is well when it is not.
+func (c *Chain) mend() error {
+	dir := filepath.Dir(c.path)
+	f, err := os.CreateTemp(dir, "."+filepath.Base(c.path)+"-*")
+	if err != nil {
+		return err
+	}
+	n, err := io.Copy(f, io.NewSectionReader(c.file, 0, c.size))
+	if err == nil && n != c.size {
+		err = io.ErrUnexpectedEOF
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err == nil {
+		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), c.path)
+	}
+	if err != nil {
+		return errors.Join(err, f.Close(), os.Remove(f.Name()))
+	}
+	_ = c.file.Close() // nothing in it counts any more
+	c.file = f
+	if err := syncDir(dir); err != nil {
+		return err // still broken: the old file may come back
+	}
+	c.broken = nil
+	return nil
+}
+
 // Close closes the file. Closing twice does nothing.
 func (c *Chain) Close() error {
 	c.mu.Lock()
