@@ -26,7 +26,7 @@ func trials() []trial {
 		{"volume against its model", nil, test("./fsnode", "^TestVolumeAgainstModel$", "-rapid.checks=500")},
 		{"lock-step with the disk", []string{"PIFS_LOCKSTEP_TIME=1m"}, test("./integration", "^TestLockstep$")},
 		{"fuzzing", nil, []string{"./integration/fuzz.sh", "5s"}},
-		{"every crash point", []string{"PIFS_CRASHPOINTS=all"}, test("./cli", "^TestCrashPoints$")},
+		{"every crash point", []string{"PIFS_CRASHPOINTS=all"}, test("./cli", "^(TestCrashPoints|TestFaultPoints)$")},
 	}
 }
 
