@@ -7,6 +7,7 @@ import "time"
 const (
 	callMount        = "mount"
 	callUmount       = "umount"
+	callUpgrade      = "upgrade"
 	callSync         = "sync"
 	callStatus       = "status"
 	callCheck        = "check"
@@ -41,6 +42,15 @@ type mountResult struct {
 	Volume  string `json:"volume"`
 	Created bool   `json:"created"`          // the volume is new
 	Notice  string `json:"notice,omitempty"` // what opening it did that people should know
+	Held    bool   `json:"held"`             // it outlives its daemon
+}
+
+type upgradeArgs struct {
+	Exe string // the program that goes on
+}
+
+type upgradeResult struct {
+	Daemon int `json:"daemon"` // that goes: its pid
 }
 
 type umountArgs struct {

@@ -18,6 +18,7 @@ import (
 
 	"pifs/blockstore/failpoint"
 	"pifs/cli/control"
+	"pifs/cli/hold"
 	"pifs/cli/home"
 )
 
@@ -37,7 +38,10 @@ func daemonCommand(env Env) *cli.Command {
 		Name:   "daemon",
 		Usage:  "serve a home; started by mount",
 		Hidden: true,
-		Flags:  []cli.Flag{&cli.BoolFlag{Name: "ready", Usage: "report to the parent through descriptor 3"}},
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "ready", Usage: "report to the parent through descriptor 3"},
+			&cli.BoolFlag{Name: "held", Usage: "the parent is a holder, at descriptor 4"},
+		},
 		Action: func(c *cli.Context) error { return backgroundDaemon(env, c) },
 	}
 }
@@ -59,7 +63,14 @@ func backgroundDaemon(env Env, c *cli.Context) error {
 		_ = json.NewEncoder(report).Encode(r) // a parent that gave up needs no answer
 		report.Close()
 	}
-	d, err := newDaemon(c.Context, globalString(c, "home"), func() ([]byte, error) { return secret, nil }, nil)
+	o := daemonOptions{dir: globalString(c, "home"), ask: func() ([]byte, error) { return secret, nil }}
+	if c.Bool("held") {
+		if o.link, o.items, err = hold.Attach(linkFD); err != nil {
+			ready(err)
+			return err
+		}
+	}
+	d, err := newDaemon(c.Context, o)
 	ready(err)
 	if err != nil {
 		return err
@@ -82,17 +93,26 @@ type daemon struct {
 
 var _ control.Handler = (*daemon)(nil)
 
-// newDaemon opens the home and listens. also, when not nil, receives a copy
-// of the log; without it stderr is the log's.
-func newDaemon(ctx context.Context, dir string, ask home.AskFunc, also io.Writer) (d *daemon, err error) {
-	h, err := home.Open(dir)
+// daemonOptions say what a daemon serves.
+type daemonOptions struct {
+	dir   string // of the home
+	ask   home.AskFunc
+	also  io.Writer   // receives a copy of the log; nil: stderr is the log's
+	link  *hold.Link  // to the holder; nil: there is none
+	items []hold.Item // what the last daemon left
+}
+
+// newDaemon opens the home, goes on with what the last daemon left, and
+// listens.
+func newDaemon(ctx context.Context, o daemonOptions) (d *daemon, err error) {
+	h, err := home.Open(o.dir)
 	if err != nil {
 		return nil, err
 	}
 	now, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
 	defer cancel()
 	d = &daemon{idle: make(chan struct{}, 1)}
-	if d.lock, err = home.Acquire(now, h.Dir); err != nil {
+	if d.lock, err = o.acquire(now, h.Dir); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -100,14 +120,14 @@ func newDaemon(ctx context.Context, dir string, ask home.AskFunc, also io.Writer
 			err = errors.Join(err, d.close(ctx))
 		}
 	}()
-	if d.log, err = h.OpenLog(also == nil); err != nil {
+	if d.log, err = h.OpenLog(o.also == nil); err != nil {
 		return d, err
 	}
 	var out io.Writer = d.log
-	if also != nil {
-		out = io.MultiWriter(d.log, also)
+	if o.also != nil {
+		out = io.MultiWriter(d.log, o.also)
 	}
-	keys, err := h.Keys(ask)
+	keys, err := h.Keys(o.ask)
 	if err != nil {
 		return d, err
 	}
@@ -116,9 +136,41 @@ func newDaemon(ctx context.Context, dir string, ask home.AskFunc, also io.Writer
 	}
 	d.engine.unmounted = d.poke
 	d.engine.watching.Go(func() { d.engine.watchSpace(d.engine.ctx) })
+	if err = d.hold(ctx, o); err != nil {
+		return d, err
+	}
 	d.server, err = control.Listen(h.Socket(), d, onWire)
 	failpoint.Hit(failpoint.DaemonListening)
 	return d, err
+}
+
+// acquire takes the lock of the home, or goes on with the last daemon's.
+func (o daemonOptions) acquire(ctx context.Context, dir string) (*home.Lock, error) {
+	if f := findLock(o.items); f != nil {
+		return home.Adopt(f)
+	}
+	lock, err := home.Acquire(ctx, dir)
+	if err != nil || o.link == nil {
+		return lock, err
+	}
+	return lock, o.link.Keep(lockItem, nil, lock.File())
+}
+
+// hold goes on with the mounts that the last daemon left. One that it cannot go
+// on with is lost to its users, as in a crash; the others are not.
+func (d *daemon) hold(ctx context.Context, o daemonOptions) error {
+	if o.link == nil {
+		return nil
+	}
+	d.engine.link = o.link
+	if err := d.engine.resume(ctx, o.items); err != nil {
+		d.engine.log.Warn("a mount is lost", "err", err)
+	}
+	go func() {
+		o.link.Gone()
+		d.engine.log.Warn("the holder is gone: mounts end with this daemon", "pid", os.Getpid())
+	}()
+	return o.link.Serving()
 }
 
 // Call implements control.Handler.
@@ -183,6 +235,12 @@ func (d *daemon) run(ctx context.Context) error {
 			return d.close(context.WithoutCancel(ctx))
 		case err := <-served:
 			return errors.Join(err, d.close(ctx))
+		case <-d.engine.leave:
+			d.refuse()
+			soon, cancel := context.WithTimeout(ctx, lastAnswer)
+			defer cancel()
+			d.engine.log.Info("another daemon goes on", "pid", os.Getpid())
+			return d.server.Close(soon) // the rest is left as it is: see package hold
 		case <-nobody.C:
 		case <-d.idle:
 		}
@@ -208,5 +266,8 @@ func (d *daemon) close(ctx context.Context) error {
 		err = errors.Join(err, d.log.Close())
 	}
 	failpoint.Hit(failpoint.DaemonEnding)
+	if d.engine != nil && d.engine.link != nil {
+		_ = d.engine.link.End() // a holder that is gone has no successor to start
+	}
 	return errors.Join(err, d.lock.Release())
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"pifs/cli/control"
+	"pifs/cli/hold"
 	"pifs/cli/home"
 )
 
@@ -23,6 +24,9 @@ type engine struct {
 	cancel    context.CancelFunc
 	unmounted func() // called after a mount has gone; may be nil
 	watching  sync.WaitGroup
+
+	link  *hold.Link    // to the holder; nil: mounts end with this process
+	leave chan struct{} // sent to when another daemon shall go on
 
 	// collecting is held while garbage is collected: no volume is removed then.
 	// It is taken before mu.
@@ -42,7 +46,7 @@ func openEngine(ctx context.Context, h *home.Home, keys *home.Keyring, log *slog
 	if err != nil {
 		return nil, err
 	}
-	e := &engine{home: h, keys: keys, stack: st, log: log, volumes: map[string]*openVolume{}}
+	e := &engine{home: h, keys: keys, stack: st, log: log, volumes: map[string]*openVolume{}, leave: make(chan struct{}, 1)}
 	e.ctx, e.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	if err := e.rebuild(ctx); err != nil {
 		return nil, errors.Join(err, e.Close(ctx))
@@ -62,6 +66,7 @@ func (e *engine) calls() map[string]callFunc {
 	return map[string]callFunc{
 		callMount:        typed(e.mount),
 		callUmount:       typed(e.umount),
+		callUpgrade:      typed(e.upgrade),
 		callSync:         typed(e.sync),
 		callStatus:       typed(e.status),
 		callCheck:        typed(e.check),

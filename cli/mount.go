@@ -44,7 +44,8 @@ EXAMPLES:
 			&cli.StringFlag{Name: "fsync", Value: "local", Usage: "what fsync waits for: local (this machine's disk) or swarm (full stripes)"},
 			&cli.StringFlag{Name: "cache-size", Usage: "`SIZE` of the block cache on disk, such as 500M or 8G"},
 			&cli.StringFlag{Name: "genesis", Usage: "`FILE` with the scope secret to adopt when the home is created (pifs key genesis prints it)"},
-			&cli.BoolFlag{Name: "foreground", Usage: "stay, and log to stderr too"},
+			&cli.BoolFlag{Name: "holder", Usage: "have the mount outlive its daemon: callers wait while another takes over"},
+			&cli.BoolFlag{Name: "foreground", Usage: "stay, and log to stderr too; without a holder"},
 		},
 		Action: func(c *cli.Context) error { return mountAction(env, c) },
 	}
@@ -83,8 +84,13 @@ func mountAction(env Env, c *cli.Context) error {
 	if c.Bool("foreground") {
 		return mountForeground(env, c, h, args)
 	}
+	held := c.Bool("holder")
+	if held && !mount.CanHandOver() {
+		held = false
+		note(env.Stderr, "this kernel is older than 6.9: the mount ends with its daemon")
+	}
 	s := &session{reopen: func(ctx context.Context) (control.Handler, error) {
-		return ensureDaemon(ctx, env, h, passphrase(env, c))
+		return ensureDaemon(ctx, env, h, passphrase(env, c), held)
 	}}
 	if s.Handler, err = s.reopen(c.Context); err != nil {
 		return err
@@ -92,6 +98,9 @@ func mountAction(env Env, c *cli.Context) error {
 	var r mountResult
 	if err := s.do(c.Context, newMeter(env, ""), callMount, args, &r, nil); err != nil {
 		return err
+	}
+	if held && !r.Held {
+		note(env.Stderr, "a daemon without a holder serves this home already: the mount ends with it")
 	}
 	reportMount(env, r)
 	return nil
@@ -183,7 +192,7 @@ func openOrCreate(env Env, c *cli.Context, s home.Settings) (*home.Home, error) 
 // mountForeground is the daemon itself: it returns when everything is
 // unmounted.
 func mountForeground(env Env, c *cli.Context, h *home.Home, args mountArgs) error {
-	d, err := newDaemon(c.Context, h.Dir, passphrase(env, c), env.Stderr)
+	d, err := newDaemon(c.Context, daemonOptions{dir: h.Dir, ask: passphrase(env, c), also: env.Stderr})
 	if errors.Is(err, home.ErrLocked) {
 		return fail(errBusy, "a daemon serves this home already: mount without --foreground, or umount first", err)
 	}

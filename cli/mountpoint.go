@@ -14,6 +14,7 @@ import (
 	"pifs/blockstore/failpoint"
 	"pifs/cache"
 	"pifs/cli/home"
+	memory "pifs/fsnode/session"
 	"pifs/mount"
 )
 
@@ -23,11 +24,12 @@ const stuckAfter = 2 * time.Minute
 
 // mountPoint is a volume that the kernel sees.
 type mountPoint struct {
-	dir    string
-	volume string
-	server *mount.Server
-	done   chan struct{} // closed when the kernel has let go and the volume is given back
-	err    error         // of giving it back; set before done is closed
+	dir     string
+	volume  string
+	server  *mount.Server
+	session *memory.Memory // nil: the mount ends with this process
+	done    chan struct{}  // closed when the kernel has let go and the volume is given back
+	err     error          // of giving it back; set before done is closed
 }
 
 // mount serves a volume at a folder until somebody unmounts it.
@@ -49,9 +51,12 @@ func (e *engine) mount(ctx context.Context, a mountArgs, _ emitter) (mountResult
 	}
 	failpoint.Hit(failpoint.MountOpened)
 	r.Notice = v.fs.Notice()
-	if err := e.attach(v, a, back); err != nil {
+	m, err := e.attach(ctx, v, a)
+	if err != nil {
 		return r, errors.Join(err, back(ctx))
 	}
+	r.Held = m.session != nil
+	e.serve(v, m, back)
 	failpoint.Hit(failpoint.MountAttached)
 	e.log.Info("mounted", "volume", a.Volume, "dir", a.Dir)
 	return r, nil
@@ -118,27 +123,40 @@ func (e *engine) notMounted(volume string) error {
 	return nil
 }
 
-// attach mounts v and serves it in the background; back is called when the
-// mount has ended.
-func (e *engine) attach(v *openVolume, a mountArgs, back func(context.Context) error) error {
+// attach mounts v. The holder, if there is one, has it before anybody can use it.
+func (e *engine) attach(ctx context.Context, v *openVolume, a mountArgs) (*mountPoint, error) {
 	m := &mountPoint{dir: a.Dir, volume: a.Volume, done: make(chan struct{})}
 	e.mu.Lock()
 	if v.mount != nil {
 		e.mu.Unlock()
-		return fail(errBusy, fmt.Sprintf("volume %s is mounted already, at %s", a.Volume, v.mount.dir), nil)
+		return nil, fail(errBusy, fmt.Sprintf("volume %s is mounted already, at %s", a.Volume, v.mount.dir), nil)
 	}
 	v.mount = m
 	e.mu.Unlock()
 	var err error
-	m.server, err = mount.Mount(e.ctx, a.Dir, v.fs, mount.Options{
-		FSName: source(e.home.Dir, a.Volume), ReadOnly: a.ReadOnly, AllowOther: a.AllowOther,
-		Deadline: stuckAfter, Logger: e.log,
-	})
-	if err != nil {
+	if m.session, err = e.beginSession(ctx, v); err != nil {
 		e.detached(v)
 		close(m.done)
-		return fail(errMountPoint, oneLine(err)+"; more stands in "+e.home.Path("log"), err)
+		return nil, err
 	}
+	if m.server, err = mount.Mount(e.ctx, a.Dir, v.fs, e.mountOptions(a, m.session)); err != nil {
+		err = fail(errMountPoint, oneLine(err)+"; more stands in "+e.home.Path("log"), err)
+		err = errors.Join(err, e.endSession(v, m))
+		e.detached(v)
+		close(m.done)
+		return nil, err
+	}
+	if m.session != nil {
+		if err := e.keep(m, a); err != nil {
+			e.log.Warn("the holder is gone: the mount ends with this daemon", "err", err)
+		}
+	}
+	return m, nil
+}
+
+// serve answers for a mount in the background; back is called when it has
+// ended.
+func (e *engine) serve(v *openVolume, m *mountPoint, back func(context.Context) error) {
 	go v.changed.run(m.done, m.forget, e.log)
 	go func() {
 		served := m.server.Serve()
@@ -146,14 +164,16 @@ func (e *engine) attach(v *openVolume, a mountArgs, back func(context.Context) e
 		// The mount is listed until its volume is closed: a daemon that
 		// ends in between would take the last head with it.
 		m.err = errors.Join(served, back(e.ctx))
+		if err := e.endSession(v, m); err != nil {
+			e.log.Warn("end session", "volume", m.volume, "err", err)
+		}
 		e.detached(v)
-		e.log.Info("unmounted", "volume", a.Volume, "dir", a.Dir, "err", m.err)
+		e.log.Info("unmounted", "volume", m.volume, "dir", m.dir, "err", m.err)
 		close(m.done)
 		if e.unmounted != nil {
 			e.unmounted()
 		}
 	}()
-	return nil
 }
 
 func (e *engine) detached(v *openVolume) {

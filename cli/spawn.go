@@ -22,13 +22,13 @@ type readiness struct {
 
 // ensureDaemon returns a client of the home's daemon, starting one in the
 // background if none runs.
-func ensureDaemon(ctx context.Context, env Env, h *home.Home, ask home.AskFunc) (*control.Client, error) {
+func ensureDaemon(ctx context.Context, env Env, h *home.Home, ask home.AskFunc, held bool) (*control.Client, error) {
 	deadline := time.Now().Add(patience)
 	for {
 		if client, err := control.Dial(ctx, h.Socket()); err == nil {
 			return client, nil
 		}
-		err := startDaemon(ctx, env, h, ask)
+		err := startDaemon(ctx, env, h, ask, held)
 		// Somebody else may have been faster, or the last daemon is about
 		// to end: then there will be a socket or the lock falls free.
 		if isLocked(err) && time.Now().Before(deadline) && ctx.Err() == nil {
@@ -46,10 +46,10 @@ func isLocked(err error) bool {
 }
 
 // startDaemon runs this program again as the daemon of h, in a session of its
-// own, and returns when it answers calls or says why it cannot. The
+// own, behind a holder if held, and returns when it answers calls or says why it cannot. The
 // passphrase goes through its stdin: neither arguments nor environment of a
 // process are private.
-func startDaemon(ctx context.Context, env Env, h *home.Home, ask home.AskFunc) error {
+func startDaemon(ctx context.Context, env Env, h *home.Home, ask home.AskFunc, held bool) error {
 	var secret []byte
 	protected, err := h.Protected()
 	if err == nil && protected {
@@ -63,7 +63,11 @@ func startDaemon(ctx context.Context, env Env, h *home.Home, ask home.AskFunc) e
 		return fmt.Errorf("start daemon: %w", err)
 	}
 	defer ready.Close()
-	cmd := exec.Command(env.Exe, "daemon", "--ready", "--home", h.Dir)
+	args := []string{"daemon", "--ready", "--home", h.Dir}
+	if held {
+		args = []string{"hold", "--home", h.Dir}
+	}
+	cmd := exec.Command(env.Exe, args...)
 	cmd.Dir = "/"
 	cmd.Stdin = bytes.NewReader(secret)
 	cmd.ExtraFiles = []*os.File{answer}

@@ -12,6 +12,7 @@ import (
 	"pifs/cache"
 	"pifs/cli/home"
 	"pifs/fsnode"
+	memory "pifs/fsnode/session"
 	"pifs/swarm"
 )
 
@@ -113,6 +114,7 @@ func enoughStores(class blockstore.Class, stores []*swarm.Local) error {
 type volumeOptions struct {
 	ReadOnly   bool
 	FsyncSwarm bool
+	Session    *memory.Memory // of a daemon that is gone
 }
 
 // openVolume opens the files of v.
@@ -124,7 +126,7 @@ func (st *stack) openVolume(ctx context.Context, v *openVolume, keys *home.Volum
 	v.fs, err = fsnode.Open(ctx, fsnode.Options{
 		Dir: dir, Name: v.name, Blocks: st.blocks, Heads: v.heads, Stripes: stripes{st}, Space: st.space,
 		Keys:     fsnode.VolumeKeys{ID: keys.ID, Read: keys.Read, Local: local, Scope: keys.Secret},
-		ReadOnly: o.ReadOnly, FsyncSwarm: o.FsyncSwarm, Changed: v.changed.note, Renamed: v.changed.noteName, Log: st.log.With("volume", v.name),
+		ReadOnly: o.ReadOnly, FsyncSwarm: o.FsyncSwarm, Session: o.Session, Changed: v.changed.note, Renamed: v.changed.noteName, Log: st.log.With("volume", v.name),
 	})
 	if err != nil {
 		return errors.Join(err, v.heads.Close())

@@ -149,6 +149,7 @@ type touchSet struct {
 
 // touch notes that a name's entry in the Merkle tree is out of date.
 func (v *Volume) touch(dir Ino, name string) {
+	v.unlogged()
 	t := v.touched[dir]
 	if t == nil {
 		t = &touchSet{names: map[string]struct{}{}}

@@ -81,6 +81,7 @@ func (v *Volume) weigh(in *inode) {
 // what it found.
 func (v *Volume) lock() {
 	v.mu.Lock()
+	v.log.open = false
 	if v.weight > v.evictAt {
 		v.evict()
 	}
@@ -142,7 +143,7 @@ func now() Time { return TimeOf(time.Now()) }
 func (v *Volume) ref(ino Ino) *refs {
 	r := v.refs[ino]
 	if r == nil {
-		r = new(refs)
+		r = &refs{unsure: ino < v.log.unsure}
 		v.refs[ino] = r
 	}
 	return r
@@ -155,6 +156,9 @@ func (v *Volume) unref(ino Ino, r *refs) {
 		return
 	}
 	delete(v.refs, ino)
+	if r.unsure {
+		return
+	}
 	if in := v.inodes[ino]; in != nil && !in.dead && in.rec.Nlink == 0 {
 		v.destroy(in)
 	}
@@ -173,6 +177,7 @@ func (v *Volume) destroy(in *inode) {
 	}
 	in.dead = true
 	v.o.Space.Freed()
+	v.destroyed(in.ino)
 	v.count.Inodes--
 	v.pending.orphans[in.ino] = false
 	v.change(in)
@@ -187,10 +192,15 @@ func (v *Volume) Forget(ino Ino, n uint64) {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	v.log.open = false
 	r := v.refs[ino]
 	if r == nil {
-		return
+		if ino >= v.log.unsure {
+			return
+		}
+		r = v.ref(ino)
 	}
+	r.unsure = r.unsure && n < r.lookups
 	r.lookups -= min(n, r.lookups)
 	v.unref(ino, r)
 }

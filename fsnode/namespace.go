@@ -38,12 +38,12 @@ func (v *Volume) child(parent Ino, name string) (*inode, error) {
 
 // Create makes a regular file. It fails with EEXIST if the name is taken.
 func (v *Volume) Create(ctx context.Context, parent Ino, name string, mode uint32, cred Cred) (Attr, error) {
-	return v.make(parent, name, record{Mode: modeFile | mode&permBits, Inlined: true}, cred)
+	return v.make(ctx, parent, name, record{Mode: modeFile | mode&permBits, Inlined: true}, cred)
 }
 
 // Mkdir makes a directory.
 func (v *Volume) Mkdir(ctx context.Context, parent Ino, name string, mode uint32, cred Cred) (Attr, error) {
-	return v.make(parent, name, record{Mode: modeDir | mode&permBits}, cred)
+	return v.make(ctx, parent, name, record{Mode: modeDir | mode&permBits}, cred)
 }
 
 // Mknod makes a regular file, device, fifo or socket as mode says.
@@ -59,7 +59,7 @@ func (v *Volume) Mknod(ctx context.Context, parent Ino, name string, mode, rdev 
 	default:
 		return Attr{}, syscall.EINVAL
 	}
-	return v.make(parent, name, rec, cred)
+	return v.make(ctx, parent, name, rec, cred)
 }
 
 // Symlink makes a symbolic link to target.
@@ -68,7 +68,7 @@ func (v *Volume) Symlink(ctx context.Context, parent Ino, name, target string, c
 		return Attr{}, syscall.ENAMETOOLONG
 	}
 	rec := record{Mode: modeLink | 0o777, Target: target, Size: uint64(len(target))}
-	return v.make(parent, name, rec, cred)
+	return v.make(ctx, parent, name, rec, cred)
 }
 
 // Readlink returns a symlink's target.
@@ -90,23 +90,27 @@ func (v *Volume) Readlink(ctx context.Context, ino Ino) (string, error) {
 }
 
 // make creates an inode named name in parent.
-func (v *Volume) make(parent Ino, name string, rec record, cred Cred) (Attr, error) {
+func (v *Volume) make(ctx context.Context, parent Ino, name string, rec record, cred Cred) (Attr, error) {
 	if err := v.writable(parent); err != nil {
 		return Attr{}, err
 	}
 	v.lock()
-	defer v.mu.Unlock()
-	if v.pace(); v.failure != nil {
+	defer v.unlock()
+	if v.pace(); v.failure != nil && v.log.replay == nil {
 		return Attr{}, v.failure
 	}
-	if err := v.o.Space.Admit(rowCost); err != nil && err != ErrWouldBlock {
+	if err := v.o.Space.Admit(rowCost); err != nil && err != ErrWouldBlock && v.log.replay == nil {
+		return Attr{}, err
+	}
+	if err := v.begin(ctx, len(rec.Target), logMargin, true); err != nil {
 		return Attr{}, err
 	}
 	dir, d, err := v.vacant(parent, name)
 	if err != nil {
 		return Attr{}, err
 	}
-	t := now()
+	t := v.now()
+	made := op{Kind: opMake, At: t, Parent: parent, Name: name, Mode: rec.Mode, Rdev: rec.Rdev, UID: cred.UID, GID: cred.GID}
 	rec.Nlink, rec.Links = 1, []link{{Parent: parent, Name: name}}
 	in := v.newInode(dir, rec, cred, t)
 	if rec.isDir() {
@@ -119,6 +123,8 @@ func (v *Volume) make(parent Ino, name string, rec record, cred Cred) (Attr, err
 	v.change(in)
 	v.setDent(d, in.ino, in.rec.Mode&modeType)
 	v.dirChanged(dir, +1, t)
+	made.Ino = in.ino
+	v.logged(ctx, made, []byte(rec.Target))
 	return v.linked(in), nil
 }
 
@@ -129,6 +135,9 @@ func (v *Volume) newInode(dir *inode, rec record, cred Cred, t Time) *inode {
 	rec.Atime, rec.Mtime, rec.Ctime = t, t, t
 	if dir.rec.Mode&syscall.S_ISGID != 0 {
 		rec.GID = dir.rec.GID
+	}
+	if v.log.replay != nil {
+		v.nextIno = v.log.replay.Ino
 	}
 	in := &inode{ino: v.nextIno, rec: rec}
 	v.nextIno++
@@ -144,15 +153,20 @@ func (v *Volume) Tmpfile(ctx context.Context, parent Ino, mode uint32, cred Cred
 		return Attr{}, err
 	}
 	v.lock()
-	defer v.mu.Unlock()
-	if v.pace(); v.failure != nil {
+	defer v.unlock()
+	if v.pace(); v.failure != nil && v.log.replay == nil {
 		return Attr{}, v.failure
+	}
+	if err := v.begin(ctx, 0, logMargin, true); err != nil {
+		return Attr{}, err
 	}
 	dir, err := v.dir(parent)
 	if err != nil {
 		return Attr{}, err
 	}
-	in := v.newInode(dir, record{Mode: modeFile | mode&permBits, Inlined: true}, cred, now())
+	t := v.now()
+	in := v.newInode(dir, record{Mode: modeFile | mode&permBits, Inlined: true}, cred, t)
+	v.logged(ctx, op{Kind: opTmpfile, At: t, Ino: in.ino, Parent: parent, Mode: mode, UID: cred.UID, GID: cred.GID}, nil)
 	v.pending.orphans[in.ino] = true
 	v.change(in)
 	return v.linked(in), nil
@@ -196,7 +210,10 @@ func (v *Volume) Link(ctx context.Context, ino, parent Ino, name string) (Attr, 
 		return Attr{}, syscall.EXDEV
 	}
 	v.lock()
-	defer v.mu.Unlock()
+	defer v.unlock()
+	if err := v.begin(ctx, 0, logMargin, true); err != nil {
+		return Attr{}, err
+	}
 	in, err := v.inode(ino)
 	if err != nil {
 		return Attr{}, err
@@ -211,7 +228,7 @@ func (v *Volume) Link(ctx context.Context, ino, parent Ino, name string) (Attr, 
 	if err != nil {
 		return Attr{}, err
 	}
-	t := now()
+	t := v.now()
 	if in.rec.Nlink == 0 { // the kernel lets only those of Tmpfile pass
 		v.pending.orphans[ino] = false
 		v.count.Bytes += fileBytes(in)
@@ -222,26 +239,30 @@ func (v *Volume) Link(ctx context.Context, ino, parent Ino, name string) (Attr, 
 	v.touchInode(in)
 	v.setDent(d, ino, in.rec.Mode&modeType)
 	v.dirChanged(dir, +1, t)
+	v.logged(ctx, op{Kind: opLink, At: t, Ino: ino, Parent: parent, Name: name}, nil)
 	return v.linked(in), nil
 }
 
 // Unlink removes a name that is not a directory.
 func (v *Volume) Unlink(ctx context.Context, parent Ino, name string, cred Cred) error {
-	return v.remove(parent, name, false)
+	return v.remove(ctx, parent, name, false)
 }
 
 // Rmdir removes an empty directory.
 func (v *Volume) Rmdir(ctx context.Context, parent Ino, name string, cred Cred) error {
-	return v.remove(parent, name, true)
+	return v.remove(ctx, parent, name, true)
 }
 
-func (v *Volume) remove(parent Ino, name string, wantDir bool) error {
+func (v *Volume) remove(ctx context.Context, parent Ino, name string, wantDir bool) error {
 	if err := v.writable(parent); err != nil {
 		return err
 	}
 	v.lock()
-	defer v.mu.Unlock()
+	defer v.unlock()
 	v.pace()
+	if err := v.begin(ctx, 0, logMargin, true); err != nil {
+		return err
+	}
 	dir, d, in, err := v.entry(parent, name)
 	if err != nil {
 		return err
@@ -249,8 +270,14 @@ func (v *Volume) remove(parent Ino, name string, wantDir bool) error {
 	if err := removable(in, wantDir); err != nil {
 		return err
 	}
+	t := v.now()
 	v.setDent(d, 0, 0)
-	v.unlinked(dir, in, link{Parent: parent, Name: name}, now())
+	v.unlinked(dir, in, link{Parent: parent, Name: name}, t)
+	kind := opUnlink
+	if wantDir {
+		kind = opRmdir
+	}
+	v.logged(ctx, op{Kind: kind, At: t, Ino: in.ino, Parent: parent, Name: name}, nil)
 	return nil
 }
 

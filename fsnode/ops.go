@@ -23,14 +23,17 @@ func (v *Volume) Setattr(ctx context.Context, ino Ino, s SetAttr, wait bool) (At
 		return Attr{}, err
 	}
 	v.lock()
-	defer v.mu.Unlock()
+	defer v.unlock()
+	if err := v.begin(ctx, 0, logMargin, wait); err != nil {
+		return Attr{}, err
+	}
 	in, err := v.inode(ino)
 	if err != nil {
 		return Attr{}, err
 	}
-	t := now()
+	t := v.now()
 	if s.Size != nil {
-		if v.failure != nil && !(noSpace(v.failure) && *s.Size < in.rec.Size) {
+		if v.failure != nil && v.log.replay == nil && !(noSpace(v.failure) && *s.Size < in.rec.Size) {
 			return Attr{}, v.failure // a full disk does not keep from freeing some
 		}
 		if err := v.truncate(in, *s.Size); err != nil {
@@ -43,6 +46,7 @@ func (v *Volume) Setattr(ctx context.Context, ino Ino, s SetAttr, wait bool) (At
 	setTimes(&in.rec, s, t)
 	in.rec.Ctime = t
 	v.touchInode(in)
+	v.logged(ctx, op{Kind: opSetattr, At: t, Ino: ino, Set: &s}, nil)
 	return v.attr(in), nil
 }
 

@@ -211,5 +211,8 @@ func (v *Volume) relatime(in *inode) bool {
 	}
 	r.Atime = t
 	v.change(in)
+	if v.log.mem != nil && v.log.mem.Room() >= logMargin {
+		v.logged(context.Background(), op{Kind: opAtime, At: t, Ino: in.ino}, nil)
+	}
 	return true
 }

@@ -21,7 +21,10 @@ func (v *Volume) RenameFlags(ctx context.Context, oldParent Ino, oldName string,
 		return err
 	}
 	v.lock()
-	defer v.mu.Unlock()
+	defer v.unlock()
+	if err := v.begin(ctx, 0, logMargin, true); err != nil {
+		return err
+	}
 	from, d, in, err := v.entry(oldParent, oldName)
 	if err != nil {
 		return err
@@ -37,6 +40,7 @@ func (v *Volume) RenameFlags(ctx context.Context, oldParent Ino, oldName string,
 	if err != nil {
 		return err
 	}
+	o := op{Kind: opRename, At: v.now(), Ino: in.ino, Parent: oldParent, Name: oldName, To: newParent, Other: newName, Mode: flags}
 	switch {
 	case e.ino != 0 && flags == RenameNoReplace:
 		return syscall.EEXIST
@@ -45,7 +49,8 @@ func (v *Volume) RenameFlags(ctx context.Context, oldParent Ino, oldName string,
 	case e.ino == in.ino:
 		return nil // two names of one file: POSIX wants nothing done
 	case e.ino == 0:
-		v.move(in, from, d, to, e, now())
+		v.move(in, from, d, to, e, o.At)
+		v.logged(ctx, o, nil)
 		return nil
 	}
 	old, err := v.inode(e.ino)
@@ -53,25 +58,28 @@ func (v *Volume) RenameFlags(ctx context.Context, oldParent Ino, oldName string,
 		return err
 	}
 	if flags == RenameExchange {
-		return v.exchange(in, from, d, old, to, e)
+		if err := v.exchange(in, from, d, old, to, e, o.At); err != nil {
+			return err
+		}
+		v.logged(ctx, o, nil)
+		return nil
 	}
 	if err := removable(old, in.rec.isDir()); err != nil {
 		return err
 	}
-	t := now()
 	v.setDent(e, 0, 0)
-	v.unlinked(to, old, link{Parent: newParent, Name: newName}, t)
-	v.move(in, from, d, to, e, t)
+	v.unlinked(to, old, link{Parent: newParent, Name: newName}, o.At)
+	v.move(in, from, d, to, e, o.At)
+	v.logged(ctx, o, nil)
 	return nil
 }
 
 // exchange puts in, which is d of from, where old is, which is e of to, and old
-// where in was. v.mu is held.
-func (v *Volume) exchange(in, from *inode, d *dent, old, to *inode, e *dent) error {
+// where in was, at time t. v.mu is held.
+func (v *Volume) exchange(in, from *inode, d *dent, old, to *inode, e *dent, t Time) error {
 	if err := v.movable(old, from, d.name); err != nil {
 		return err
 	}
-	t := now()
 	there, here := link{Parent: to.ino, Name: e.name}, link{Parent: from.ino, Name: d.name}
 	v.setDent(d, old.ino, old.rec.Mode&modeType)
 	v.setDent(e, in.ino, in.rec.Mode&modeType)

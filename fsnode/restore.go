@@ -133,7 +133,7 @@ func (v *Volume) removeAll(ctx context.Context, parent Ino, name string) error {
 			return err
 		}
 	}
-	if err := v.remove(parent, name, in.rec.isDir()); err != nil {
+	if err := v.remove(ctx, parent, name, in.rec.isDir()); err != nil {
 		return err
 	}
 	v.renamed(parent, name)

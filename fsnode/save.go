@@ -52,6 +52,7 @@ type batch struct {
 	blocks   bool // rows name blocks that may not be durable yet
 	pieces   []freshPiece
 	segments map[uint32]bool // of the journal, in use
+	logged   uint64          // the position in the session log of what it contains
 }
 
 type inodeRow struct {
@@ -127,6 +128,10 @@ func (v *Volume) collect() *batch {
 	v.gen++
 	v.namesBlocks = false
 	v.pending = newPendingRows()
+	if v.log.mem != nil {
+		b.logged = v.log.applied
+		b.pending.kv[markKey] = sessionMark{ID: v.log.mem.ID(), Pos: b.logged}
+	}
 	for ino, in := range b.pending.inodes {
 		row := inodeRow{in: in, ino: ino, rec: in.rec, dead: in.dead}
 		if c := in.content; c != nil && !in.dead {
@@ -217,6 +222,11 @@ func (v *Volume) settleBatch(b *batch) {
 		if d.ino == 0 && v.dents[d.key] == d {
 			delete(v.dents, d.key)
 			v.weight -= dentWeight
+		}
+	}
+	if v.log.mem != nil {
+		if err := v.log.mem.Trim(b.logged); err != nil {
+			v.o.Log.Warn("trim session log", "err", err)
 		}
 	}
 	v.wake.Broadcast()

@@ -54,6 +54,9 @@ func noSpace(err error) bool {
 // in the stores. It also waits, for a while, for garbage to be collected. With
 // wait false it does not wait. v.mu is held, but for waits.
 func (v *Volume) admit(ctx context.Context, n int64, wait bool) error {
+	if v.log.replay != nil {
+		return nil // it was admitted then
+	}
 	err := v.o.Space.Admit(n)
 	if err != ErrWouldBlock || !wait {
 		return err

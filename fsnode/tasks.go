@@ -105,9 +105,9 @@ func (v *Volume) saveDue() bool {
 	return !v.pending.empty() && (time.Since(v.lastSave) >= saveEvery || v.crowded())
 }
 
-// crowded reports whether memory holds too many unsaved rows. v.mu is held.
+// crowded reports whether memory holds too many unsaved rows or operations. v.mu is held.
 func (v *Volume) crowded() bool {
-	return len(v.pending.inodes)+len(v.pending.dents) >= maxPending
+	return len(v.pending.inodes)+len(v.pending.dents) >= maxPending || v.logHalf()
 }
 
 func (v *Volume) commitDue() bool {

@@ -16,6 +16,7 @@ import (
 	"pifs/blockstore"
 	"pifs/blockstore/failpoint"
 	"pifs/cache"
+	"pifs/fsnode/session"
 )
 
 // VolumeKeys are the secrets of a volume.
@@ -68,6 +69,9 @@ type Options struct {
 	DirtyBytes int64         // fresh bytes held in memory; 0: 64 MiB
 	CacheBytes int64         // metadata held in memory; 0: 96 MiB
 	CommitIdle time.Duration // a head is committed this long after a change; 0: 30 s
+	// Session, if set, is that of a daemon that is gone: the volume is opened
+	// as that daemon had it. See BeginSession.
+	Session *session.Memory
 	// Changed, if set, is told of inodes that change without a request of the
 	// kernel, so that its caches can be invalidated. It must not block.
 	Changed func(Ino)
@@ -121,6 +125,7 @@ type Volume struct {
 	// namesBlocks says that extents not saved yet name blocks that may not be
 	// durable yet.
 	namesBlocks bool
+	log         oplog
 	failure     error // a save failed: writes answer EIO until one succeeds
 
 	saveMu   sync.Mutex // one save at a time
@@ -151,6 +156,7 @@ type refs struct {
 	lookups uint64 // by the kernel
 	opens   int
 	writers int
+	unsure  bool // there may be more of them
 }
 
 // Open opens the volume in o.Dir, creating it when there is nothing yet, and
@@ -189,7 +195,15 @@ func Open(ctx context.Context, o Options) (*Volume, error) {
 	v.ctx, v.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	err := v.open(ctx)
 	if err == nil {
+		if !o.ReadOnly {
+			v.log.mem = o.Session
+		}
 		err = v.start()
+	}
+	if err == nil && v.log.mem != nil {
+		if err = v.resume(ctx); err != nil {
+			v.stop()
+		}
 	}
 	if err != nil {
 		v.cancel()
@@ -294,6 +308,7 @@ func (v *Volume) recover(ctx context.Context) error {
 		in, err := v.inode(ino)
 		switch {
 		case err != nil || in.rec.Nlink > 0:
+		case v.o.Session != nil: // it may still be in use
 		case in.rec.isDir() && in.rec.Size > 0:
 			v.litter = append(v.litter, ino)
 		default:

@@ -115,6 +115,7 @@ type rig struct {
 	blocks  *cache.Blocks
 	v       *Volume
 	adjust  func(*Options)
+	opened  func() // called after each opening but the first; may be nil
 }
 
 func newRig(t testing.TB, adjust func(*Options)) *rig {
@@ -142,6 +143,9 @@ func (r *rig) open() {
 	}
 	if r.v, err = Open(context.Background(), o); err != nil {
 		r.t.Fatal(err)
+	}
+	if r.opened != nil {
+		r.opened()
 	}
 }
 

@@ -14,17 +14,20 @@ const streamBytes = 12 << 20
 // having done nothing, when memory for fresh bytes is full; with wait true it
 // waits for room. p is not kept.
 func (v *Volume) Write(ctx context.Context, ino Ino, off int64, p []byte, wait bool) (int, error) {
-	return v.writeAs(ctx, ino, off, p, wait, killPriv)
+	return v.writeAs(ctx, ino, off, p, wait, 0)
 }
 
 // WriteKeep is Write for who may keep setuid and setgid of what they write, and
 // for bytes that come from a mapping.
 func (v *Volume) WriteKeep(ctx context.Context, ino Ino, off int64, p []byte, wait bool) (int, error) {
-	return v.writeAs(ctx, ino, off, p, wait, killCapability)
+	return v.writeAs(ctx, ino, off, p, wait, keepPriv)
 }
 
-// writeAs places p and then clears of the record what kill does.
-func (v *Volume) writeAs(ctx context.Context, ino Ino, off int64, p []byte, wait bool, kill func(*record)) (int, error) {
+// keepPriv says that a write clears file capabilities only.
+const keepPriv = 1
+
+// writeAs places p and then clears of the record what how leaves to it.
+func (v *Volume) writeAs(ctx context.Context, ino Ino, off int64, p []byte, wait bool, how uint32) (int, error) {
 	if err := v.writable(ino); err != nil {
 		return 0, err
 	}
@@ -32,11 +35,14 @@ func (v *Volume) writeAs(ctx context.Context, ino Ino, off int64, p []byte, wait
 		return 0, syscall.EFBIG
 	}
 	v.lock()
-	defer v.mu.Unlock()
+	defer v.unlock()
 	if err := v.room(ctx, wait); err != nil {
 		return 0, err
 	}
 	if err := v.admit(ctx, int64(len(p)), wait); err != nil {
+		return 0, err
+	}
+	if err := v.begin(ctx, len(p), dataMargin, wait); err != nil {
 		return 0, err
 	}
 	in, err := v.inode(ino)
@@ -49,10 +55,15 @@ func (v *Volume) writeAs(ctx context.Context, ino Ino, off int64, p []byte, wait
 	if err := v.place(in, off, p); err != nil {
 		return 0, err
 	}
-	t := now()
+	t := v.now()
 	in.rec.Mtime, in.rec.Ctime = t, t
-	kill(&in.rec)
+	if how == keepPriv {
+		killCapability(&in.rec)
+	} else {
+		killPriv(&in.rec)
+	}
 	v.freshChanged(in)
+	v.logged(ctx, op{Kind: opWrite, At: t, Ino: ino, Off: uint64(off), Mode: how}, p)
 	if c := in.content; c != nil && c.fresh.Bytes() >= streamBytes {
 		v.enqueue(in, flushHead)
 	}
@@ -61,7 +72,7 @@ func (v *Volume) writeAs(ctx context.Context, ino Ino, off int64, p []byte, wait
 
 // room waits until fresh bytes may be added. v.mu is held.
 func (v *Volume) room(ctx context.Context, wait bool) error {
-	if v.failure != nil {
+	if v.failure != nil && v.log.replay == nil {
 		return v.failure
 	}
 	if v.budget.Used() < v.o.DirtyBytes {
@@ -143,7 +154,10 @@ func (v *Volume) Fallocate(ctx context.Context, ino Ino, mode uint32, off, lengt
 		return syscall.EFBIG
 	}
 	v.lock()
-	defer v.mu.Unlock()
+	defer v.unlock()
+	if err := v.begin(ctx, 0, logMargin, true); err != nil {
+		return err
+	}
 	in, err := v.inode(ino)
 	if err != nil {
 		return err
@@ -166,10 +180,11 @@ func (v *Volume) Fallocate(ctx context.Context, ino Ino, mode uint32, off, lengt
 			return err
 		}
 	}
-	t := now()
+	t := v.now()
 	in.rec.Mtime, in.rec.Ctime = t, t
 	killCapability(&in.rec)
 	v.freshChanged(in)
+	v.logged(ctx, op{Kind: opFallocate, At: t, Ino: ino, Mode: mode, Off: off, Len: length}, nil)
 	return nil
 }
 

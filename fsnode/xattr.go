@@ -67,7 +67,10 @@ func (v *Volume) Setxattr(ctx context.Context, ino Ino, name string, value []byt
 		return err
 	}
 	v.lock()
-	defer v.mu.Unlock()
+	defer v.unlock()
+	if err := v.begin(ctx, len(value), logMargin, true); err != nil {
+		return err
+	}
 	in, err := v.inode(ino)
 	if err != nil {
 		return err
@@ -92,8 +95,9 @@ func (v *Volume) Setxattr(ctx context.Context, ino Ino, name string, value []byt
 	rest = append(rest, Xattr{Name: name, Value: slices.Clone(value)})
 	slices.SortFunc(rest, func(a, b Xattr) int { return strings.Compare(a.Name, b.Name) })
 	in.rec.Xattrs = rest
-	in.rec.Ctime = now()
+	in.rec.Ctime = v.now()
 	v.touchInode(in)
+	v.logged(ctx, op{Kind: opSetxattr, At: in.rec.Ctime, Ino: ino, Name: name}, value)
 	return nil
 }
 
@@ -162,7 +166,10 @@ func (v *Volume) Removexattr(ctx context.Context, ino Ino, name string) error {
 		return err
 	}
 	v.lock()
-	defer v.mu.Unlock()
+	defer v.unlock()
+	if err := v.begin(ctx, 0, logMargin, true); err != nil {
+		return err
+	}
 	in, err := v.inode(ino)
 	if err != nil {
 		return err
@@ -174,7 +181,8 @@ func (v *Volume) Removexattr(ctx context.Context, ino Ino, name string) error {
 		return fmt.Errorf("remove %s: %w", name, syscall.ENODATA)
 	}
 	in.rec.Xattrs = withoutXattr(in.rec.Xattrs, name)
-	in.rec.Ctime = now()
+	in.rec.Ctime = v.now()
 	v.touchInode(in)
+	v.logged(ctx, op{Kind: opRemovexattr, At: in.rec.Ctime, Ino: ino, Name: name}, nil)
 	return nil
 }

@@ -46,6 +46,9 @@ func runJob(name string, args []string) int {
 		job = killJobs()[name]
 	}
 	if job == nil {
+		job = takeoverJobs()[name]
+	}
+	if job == nil {
 		fmt.Fprintln(os.Stderr, "no job", name)
 		return 2
 	}

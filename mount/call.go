@@ -10,6 +10,7 @@ import (
 	"bazil.org/fuse"
 
 	"pifs/fsnode"
+	"pifs/fsnode/session"
 )
 
 // call is a request while it is served. A reader has one that it uses again
@@ -32,6 +33,8 @@ type call struct {
 	pid     uint32      // the thread that asked
 	signals atomic.Bool // that thread was sent a signal
 
+	request session.Request // what changes are made for; with a session only
+
 	*buffers
 }
 
@@ -40,10 +43,23 @@ type call struct {
 type buffers struct {
 	head wire
 	data []byte
+	slot int // of the session, for the goroutine that has these
 }
 
-func newBuffers() *buffers {
-	return &buffers{head: make(wire, headSize, replySize), data: make([]byte, blockSize)}
+func (s *Server) newBuffers() *buffers {
+	b := &buffers{head: make(wire, headSize, replySize), data: make([]byte, blockSize)}
+	if s.opts.Session != nil {
+		b.slot = s.opts.Session.NewSlot()
+	}
+	return b
+}
+
+// context returns ctx, in which changes are made for the call's request.
+func (c *call) context(ctx context.Context) context.Context {
+	if c.s.opts.Session == nil {
+		return ctx
+	}
+	return session.With(ctx, &c.request)
 }
 
 // maxData bounds one reply. The kernel asks for at most 128 KiB at a time.
@@ -67,6 +83,7 @@ func (c *call) reply() *wire {
 func (c *call) begin(req fuse.Request) {
 	c.req = req
 	c.since.Store(c.s.clock.Load())
+	c.request = session.Request{ID: uint64(req.Hdr().ID) &^ resentBit, Slot: c.slot}
 	c.open.Store(uint64(req.Hdr().ID))
 }
 

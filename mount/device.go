@@ -28,11 +28,29 @@ func deviceOf(conn *fuse.Conn) (*device, error) {
 		return nil, errors.New("find the fuse device: the library keeps it elsewhere")
 	}
 	file := (*os.File)(field.UnsafePointer())
-	fd, err := unix.FcntlInt(file.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	fd, err := dupOf(int(file.Fd()))
 	if err != nil {
-		return nil, fmt.Errorf("duplicate the fuse device: %w", err)
+		return nil, err
 	}
 	return &device{fd: fd}, nil
+}
+
+func dupOf(fd int) (int, error) {
+	fd, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return 0, fmt.Errorf("duplicate the fuse device: %w", err)
+	}
+	return fd, nil
+}
+
+// dup returns another descriptor of the device.
+func (d *device) dup() (int, error) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	if d.closed {
+		return 0, os.ErrClosed
+	}
+	return dupOf(d.fd)
 }
 
 // write sends one reply, made of head and data. ENOENT means that nobody waits

@@ -80,6 +80,11 @@ func (s *Server) write(c *call, r *fuse.WriteRequest) error {
 	if err != nil {
 		return err
 	}
+	return c.written(n)
+}
+
+// written answers that n bytes were written.
+func (c *call) written(n int) error {
 	w := c.reply()
 	w.u32(uint32(n))
 	w.u32(0)

@@ -33,17 +33,18 @@ func (l *lane) submit(c *call) {
 		return
 	}
 	l.busy++
-	b := newBuffersOr(&l.scratch)
+	b := l.buffers(c.s)
 	go l.work(c, b)
 }
 
-func newBuffersOr(spare *[]*buffers) *buffers {
-	n := len(*spare)
+// buffers returns those of a worker that ended, or new ones. l.mu is held.
+func (l *lane) buffers(s *Server) *buffers {
+	n := len(l.scratch)
 	if n == 0 {
-		return newBuffers()
+		return s.newBuffers()
 	}
-	b := (*spare)[n-1]
-	*spare = (*spare)[:n-1]
+	b := l.scratch[n-1]
+	l.scratch = l.scratch[:n-1]
 	return b
 }
 
@@ -51,6 +52,7 @@ func newBuffersOr(spare *[]*buffers) *buffers {
 func (l *lane) work(c *call, b *buffers) {
 	for c != nil {
 		c.buffers = b
+		c.request.Slot = b.slot
 		c.s.serveWaiting(c)
 		c = l.next(b)
 	}
@@ -136,7 +138,8 @@ func (s *Server) detach(c *call, to *lane) {
 		return
 	}
 	d := &call{s: s, req: c.req, wait: true, pid: h.Pid}
-	d.ctx, d.cancel = context.WithCancel(s.ctx)
+	d.request.ID = uint64(h.ID) &^ resentBit
+	d.ctx, d.cancel = context.WithCancel(d.context(s.ctx))
 	d.since.Store(c.since.Load())
 	d.open.Store(uint64(h.ID))
 	c.req = nil

@@ -8,6 +8,7 @@ import (
 	"bazil.org/fuse"
 
 	"pifs/fsnode"
+	"pifs/fsnode/session"
 )
 
 // lockServer is the lock table of a server. A request that waits for a lock
@@ -17,6 +18,9 @@ type lockServer struct {
 	mu    sync.Mutex
 	table lockTable
 	used  atomic.Bool // the table is not empty
+
+	session *session.Memory // where the table is kept too; may be nil
+	scratch []byte
 }
 
 // do runs fn on the table and answers whom it granted.
@@ -24,10 +28,28 @@ func (s *Server) withLocks(fn func(t *lockTable) (granted []uint64)) {
 	s.locks.mu.Lock()
 	granted := fn(&s.locks.table)
 	s.locks.used.Store(!s.locks.table.empty())
+	s.locks.keep()
 	s.locks.mu.Unlock()
 	for _, id := range granted {
 		s.refuse(id, 0)
 	}
+}
+
+// keep puts what is held where it outlives the daemon. l.mu is held.
+func (l *lockServer) keep() {
+	if l.session == nil {
+		return
+	}
+	l.scratch = l.table.encode(l.scratch[:0])
+	l.session.SetTable(l.scratch) // it fits: full sees to that
+}
+
+// full refuses what could make more locks than can be kept. l.mu is held.
+func (l *lockServer) full() error {
+	if l.session != nil && l.table.count() >= maxLocks {
+		return syscall.ENOLCK
+	}
+	return nil
 }
 
 // cancel ends the waiting of request id. Its caller then answers it.
@@ -61,6 +83,9 @@ func (s *Server) lock(c *call, r *fuse.LockRequest, wait bool) error {
 	var queued bool
 	var err error
 	s.withLocks(func(t *lockTable) (granted []uint64) {
+		if err = s.locks.full(); err != nil {
+			return nil
+		}
 		if !wait {
 			granted, err = t.try(k, l)
 			return granted
@@ -82,8 +107,16 @@ func (s *Server) lock(c *call, r *fuse.LockRequest, wait bool) error {
 
 func (s *Server) unlock(c *call, r *fuse.LockRequest) error {
 	k, l := lockOf(r)
-	s.withLocks(func(t *lockTable) []uint64 { return t.unset(k, l.owner, l.start, l.end) })
-	return c.done()
+	var err error
+	s.withLocks(func(t *lockTable) []uint64 {
+		if l.start > 0 || l.end < lockEnd { // it may leave more locks than there were
+			if err = s.locks.full(); err != nil {
+				return nil
+			}
+		}
+		return t.unset(k, l.owner, l.start, l.end)
+	})
+	return s.answer(c, err)
 }
 
 // queryLock serves F_GETLK.

@@ -23,7 +23,8 @@ var errPanic = errors.New("panic")
 
 // addReader starts a goroutine that reads requests.
 func (s *Server) addReader() {
-	c := &call{s: s, ctx: s.ctx, buffers: newBuffers()}
+	c := &call{s: s, buffers: s.newBuffers()}
+	c.ctx = c.context(s.ctx)
 	s.mu.Lock()
 	s.inline = append(s.inline, c)
 	s.mu.Unlock()
@@ -108,5 +109,8 @@ func (s *Server) guard(c *call) (err error) {
 			err = fmt.Errorf("%w: %v", errPanic, p)
 		}
 	}()
+	if ok, err := s.answerAgain(c); ok {
+		return err
+	}
 	return s.handle(c)
 }

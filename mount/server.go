@@ -14,6 +14,7 @@ import (
 	"bazil.org/fuse"
 
 	"pifs/fsnode"
+	"pifs/fsnode/session"
 )
 
 const (
@@ -40,6 +41,9 @@ type Options struct {
 	Deadline   time.Duration // when a request that is not answered becomes EIO; default 5 min
 	Workers    int           // calls of each lane that may wait at once; default 16
 	Logger     *slog.Logger  // default discards
+
+	// Session, if set, keeps what a server that goes on with the mount needs.
+	Session *session.Memory
 }
 
 func (o Options) withDefaults() Options {
@@ -97,8 +101,9 @@ type Server struct {
 	ctx    context.Context // ends with Serve
 	cancel context.CancelFunc
 
-	handles atomic.Uint64 // the last file handle given out
-	clock   atomic.Int64  // ticks of the watchdog
+	handles atomic.Uint64         // the last file handle given out
+	applied map[uint64]fsnode.Ino // what the last server applied and may not have answered; never changes
+	clock   atomic.Int64          // ticks of the watchdog
 	counts  counters
 
 	reading lane // calls that wait for bytes
@@ -129,13 +134,28 @@ func Mount(ctx context.Context, dir string, fs FS, opts Options) (*Server, error
 	if err != nil {
 		return nil, fmt.Errorf("mount %s: %w", dir, err)
 	}
-	dev, err := deviceOf(conn)
+	s, err := newServer(ctx, dir, conn, fs, opts)
 	if err != nil {
 		return nil, errors.Join(err, Unmount(dir, true), conn.Close())
+	}
+	return s, nil
+}
+
+// newServer returns the server of a connection that is initialised.
+func newServer(ctx context.Context, dir string, conn *fuse.Conn, fs FS, opts Options) (*Server, error) {
+	opts = opts.withDefaults()
+	dev, err := deviceOf(conn)
+	if err != nil {
+		return nil, err
 	}
 	s := &Server{dir: dir, fs: fs, opts: opts, log: opts.Logger, conn: conn, dev: dev, idle: make(chan struct{})}
 	s.reading.workers, s.writing.workers, s.seeking.workers = opts.Workers, opts.Workers, opts.Workers
 	s.extended, _ = fs.(Extended)
+	s.locks.session = opts.Session
+	if opts.Session != nil {
+		// No server before this one gave out these handles.
+		s.handles.Store(uint64(opts.Session.NewSlot()) << 32)
+	}
 	s.ctx, s.cancel = context.WithCancel(ctx)
 	return s, nil
 }

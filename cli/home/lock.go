@@ -79,3 +79,10 @@ func readPID(f *os.File) string {
 	}
 	return "(unknown)"
 }
+
+// File returns what holds the lock: it is held as long as any process has a
+// descriptor of it.
+func (l *Lock) File() *os.File { return l.f }
+
+// Adopt goes on with a lock that somebody kept for a process that is gone.
+func Adopt(f *os.File) (*Lock, error) { return &Lock{f}, writePID(f) }
