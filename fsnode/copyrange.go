@@ -25,7 +25,7 @@ func (v *Volume) CopyRange(ctx context.Context, src Ino, off int64, dst Ino, dst
 		return 0, syscall.EOPNOTSUPP
 	}
 	for range 3 {
-		size, err := v.share(src, dst, n)
+		size, err := v.share(ctx, src, dst, n)
 		if err != ErrWouldBlock || !wait {
 			return size, err
 		}
@@ -38,11 +38,14 @@ func (v *Volume) CopyRange(ctx context.Context, src Ino, off int64, dst Ino, dst
 
 // share gives dst the bytes of src. It returns ErrWouldBlock, having done
 // nothing, if some of them are fresh.
-func (v *Volume) share(src, dst Ino, n uint64) (uint64, error) {
+func (v *Volume) share(ctx context.Context, src, dst Ino, n uint64) (uint64, error) {
 	v.lock()
-	defer v.mu.Unlock()
-	if v.failure != nil {
+	defer v.unlock()
+	if v.failure != nil && v.log.replay == nil {
 		return 0, v.failure
+	}
+	if err := v.begin(ctx, 0, logMargin, true); err != nil {
+		return 0, err
 	}
 	from, err := v.inode(src)
 	if err != nil {
@@ -51,6 +54,9 @@ func (v *Volume) share(src, dst Ino, n uint64) (uint64, error) {
 	to, err := v.inode(dst)
 	if err != nil {
 		return 0, err
+	}
+	for v.log.replay != nil && to.content != nil && to.content.flushing {
+		v.wake.Wait()
 	}
 	size := from.rec.Size
 	if !from.rec.isFile() || !to.blank() || size == 0 || n < size {
@@ -62,10 +68,11 @@ func (v *Volume) share(src, dst Ino, n uint64) (uint64, error) {
 		return 0, err
 	}
 	v.setSize(to, size)
-	t := now()
+	t := v.now()
 	to.rec.Mtime, to.rec.Ctime = t, t
 	killCapability(&to.rec)
 	v.freshChanged(to)
+	v.logged(ctx, op{Kind: opCopy, At: t, Ino: dst, Parent: src, Len: n}, nil)
 	return size, nil
 }
 
@@ -82,7 +89,7 @@ func (v *Volume) shareExtents(from, to *inode) error {
 	switch {
 	case err != nil:
 		return err
-	case !c.fresh.Empty() && from.rec.Size < storeToShare:
+	case !c.fresh.Empty() && from.rec.Size < storeToShare && v.log.replay == nil:
 		return syscall.EOPNOTSUPP
 	case !c.fresh.Empty():
 		return ErrWouldBlock

@@ -62,6 +62,7 @@ const (
 	opAtime
 	opDestroy
 	opTmpfile
+	opCopy
 )
 
 // op is an operation as the log has it; which fields count depends on the kind.

@@ -86,6 +86,9 @@ func (v *Volume) redo(ctx context.Context, o *op, data []byte) error {
 	case opWrite:
 		_, err := v.writeAs(ctx, o.Ino, int64(o.Off), data, true, o.Mode)
 		return err
+	case opCopy:
+		_, err := v.CopyRange(ctx, o.Parent, 0, o.Ino, 0, o.Len, true)
+		return err
 	case opFallocate:
 		return v.Fallocate(ctx, o.Ino, o.Mode, o.Off, o.Len)
 	case opSetxattr:

@@ -1,6 +1,7 @@
 package fsnode
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -143,7 +144,7 @@ func TestResumeAgainstModel(t *testing.T) {
 		}
 		rt.Repeat(map[string]func(*rapid.T){
 			"make": k.make, "make2": k.make, "remove": k.remove, "rename": k.rename, "link": k.link, "write": k.write,
-			"setattr": k.setattr, "xattr": k.xattr, "kill": kill, "upkeep": k.upkeep,
+			"setattr": k.setattr, "xattr": k.xattr, "kill": kill, "share": k.share, "upkeep": k.upkeep,
 		})
 		kill(rt)
 		k.compare(rt)
@@ -153,6 +154,26 @@ func TestResumeAgainstModel(t *testing.T) {
 			rt.Fatalf("check: %+v %v", res, err)
 		}
 	})
+}
+
+// share makes a new file the same as another, as cp does.
+func (k *machine) share(t *rapid.T) {
+	p, q := drawPath(t, "from"), drawPath(t, "to")
+	n := k.m[p]
+	if k.m.reach(p) != nil || n == nil || n.dir || n.target != "" || k.m.reach(q) != nil || k.m[q] != nil {
+		return
+	}
+	dir, name, _ := k.split(t, q)
+	a, err := k.r.v.Create(bg, dir, name, 0o640, root)
+	k.must(t, err)
+	k.m[q] = &modelNode{mode: 0o640, xattrs: map[string]string{}}
+	src, _ := k.ino(t, p)
+	size, err := k.r.v.CopyRange(bg, src, 0, a.Ino, 0, 1<<40, true)
+	k.r.v.Forget(a.Ino, 1)
+	if !errors.Is(err, syscall.EOPNOTSUPP) {
+		k.must(t, err)
+		k.m[q].data = bytes.Clone(n.data[:size])
+	}
 }
 
 // TestResumeWithSmallLog writes several times what the log holds: writers wait

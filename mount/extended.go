@@ -169,12 +169,17 @@ func (s *Server) copyRange(c *call, body []byte, wide bool) error {
 	if err != nil {
 		return err
 	}
+	return c.copied(done, wide)
+}
+
+// copied answers that n bytes were copied.
+func (c *call) copied(n uint64, wide bool) error {
 	w := c.reply()
 	if wide {
-		w.u64(done)
+		w.u64(n)
 		return c.send(nil)
 	}
-	w.u32(uint32(done))
+	w.u32(uint32(n))
 	w.u32(0)
 	return c.send(nil)
 }

@@ -140,16 +140,29 @@ func (s *Server) madeBefore(c *call, ino fsnode.Ino, write bool) error {
 	return s.created(c, a, write)
 }
 
+// answerExtended is answerApplied for what the library does not know.
+func (s *Server) answerExtended(c *call, r *fuse.UnrecognizedRequest, ino fsnode.Ino) error {
+	body, ok := bodyOf(&r.Header)
+	switch {
+	case ok && r.Opcode == opTmpfile && len(body) >= 4:
+		return s.madeBefore(c, ino, binary.NativeEndian.Uint32(body)&unix.O_ACCMODE != unix.O_RDONLY)
+	case r.Opcode == opCopyRange || r.Opcode == opCopyRange64:
+		a, err := s.fs.Getattr(c.ctx, ino)
+		if err != nil {
+			return err
+		}
+		return c.copied(a.Size, r.Opcode == opCopyRange64) // it was the whole file
+	}
+	return c.done()
+}
+
 // answerApplied answers with what a request that made, or changed, ino came to.
 func (s *Server) answerApplied(c *call, ino fsnode.Ino) error {
 	switch r := c.req.(type) {
 	case *fuse.CreateRequest:
 		return s.madeBefore(c, ino, writes(r.Flags))
 	case *fuse.UnrecognizedRequest:
-		if body, ok := bodyOf(&r.Header); ok && r.Opcode == opTmpfile && len(body) >= 4 {
-			return s.madeBefore(c, ino, binary.NativeEndian.Uint32(body)&unix.O_ACCMODE != unix.O_RDONLY)
-		}
-		return c.done()
+		return s.answerExtended(c, r, ino)
 	case *fuse.MkdirRequest, *fuse.MknodRequest, *fuse.SymlinkRequest, *fuse.LinkRequest:
 		return c.entry(s.fs.Getattr(c.ctx, ino))
 	case *fuse.SetattrRequest:
