@@ -3,6 +3,8 @@ package blockstore
 import (
 	"errors"
 	"io/fs"
+
+	"pifs/blockstore/failpoint"
 )
 
 // diskBlock is the grain of holes: what a file system can give back.
@@ -37,6 +39,7 @@ func (p *Pack) buryRecord(loc location) error {
 	if _, err := f.WriteAt(h[:], loc.off); err != nil {
 		return err
 	}
+	failpoint.Hit(failpoint.PackBuried)
 	from := (loc.off + recordHeader + diskBlock - 1) / diskBlock * diskBlock
 	to := loc.end() / diskBlock * diskBlock
 	hole, ok := f.File.(puncher)

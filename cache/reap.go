@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"pifs/blockstore"
+	"pifs/blockstore/failpoint"
 )
 
 // reapBatch is how many blocks are deleted at a time: one sync of every store
@@ -59,6 +60,7 @@ func (b *Blocks) reapBatch(ctx context.Context, batch []*entry) (g Garbage, err 
 			stripes = append(stripes, e.desc)
 		}
 	}
+	failpoint.Hit(failpoint.CollectDoomed)
 	if len(stripes) > 0 {
 		if err := b.backend.Delete(ctx, stripes); err != nil {
 			return g, fmt.Errorf("delete garbage: %w", err)
@@ -67,6 +69,7 @@ func (b *Blocks) reapBatch(ctx context.Context, batch []*entry) (g Garbage, err 
 	for _, d := range stripes {
 		g.add(d)
 	}
+	failpoint.Hit(failpoint.CollectDeleted)
 	return g, b.index.db.forgetDoomed(ctx, batch)
 }
 

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"pifs/blockstore"
+	"pifs/blockstore/failpoint"
 	"pifs/cli/home"
 	"pifs/fsnode"
 	"pifs/swarm"
@@ -103,6 +104,7 @@ func (l *headLog) keep(change func(*retention)) error {
 	if err := next.save(retentionPath(l.path)); err != nil {
 		return err
 	}
+	failpoint.Hit(failpoint.HeadsForgotten)
 	l.kept = &next
 	l.entries = slices.Clone(l.entries)
 	next.apply(l.entries)

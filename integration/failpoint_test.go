@@ -34,6 +34,10 @@ func routes() map[failpoint.Point]route {
 		failpoint.PackIndexCommitted:  {unmounting, []int{1}, false},
 		failpoint.PackEvacuated:       {littleInOutbox, []int{1}, false},
 		failpoint.PackRemoved:         {littleInOutbox, []int{1}, false},
+		failpoint.HeadsForgotten:      {pruning, []int{1}, false},
+		failpoint.CollectDoomed:       {pruning, []int{1}, false},
+		failpoint.PackBuried:          {pruning, []int{1, 7}, false},
+		failpoint.CollectDeleted:      {pruning, []int{1}, false},
 		failpoint.BlockIndexWriting:   {underLoad, []int{1, 2}, false},
 		failpoint.BlockIndexCommitted: {underLoad, []int{1}, false},
 		failpoint.BlockIndexRemoved:   {withoutBlockIndex, []int{1}, false},
@@ -151,6 +155,20 @@ func (c *campaign) withoutStores(size int64) {
 		c.try("check")
 		c.try("sync", c.dir)
 	}
+}
+
+// pruning makes garbage and collects it.
+func pruning(c *campaign) {
+	c.disarmed(func() { c.settle() })
+	if c.try("mount", c.dir); c.died() {
+		return
+	}
+	junk := filepath.Join(c.dir, fmt.Sprintf("junk-%d", c.round))
+	for _, script := range []string{"head -c 3000000 /dev/urandom >" + junk, "rm " + junk} {
+		child(c.t, deadline, nil, "sh", "-c", script)
+		c.try("sync", c.dir)
+	}
+	c.try("prune", "--keep", "0")
 }
 
 // withoutMetadata works a little, commits, loses the volume's database and

@@ -16,6 +16,14 @@ const (
 	PackRemoved        Point = "pack-removed"   // compaction: the pack is gone, the index still knows it
 )
 
+// Garbage collection.
+const (
+	HeadsForgotten Point = "heads-forgotten" // durably, nothing is collected
+	CollectDoomed  Point = "collect-doomed"  // rows of garbage have moved, no shard is deleted
+	PackBuried     Point = "pack-buried"     // a deleted record says so, its bytes are there
+	CollectDeleted Point = "collect-deleted" // shards are deleted, the rows still say that they are to be
+)
+
 // The block cache: index, outbox, journal of fresh bytes.
 const (
 	BlockIndexWriting   Point = "block-index-committing"
@@ -75,6 +83,7 @@ const (
 func All() []Point {
 	return []Point{
 		PackCreated, PackHeaderWritten, PackAppended, PackSynced, PackIndexWriting, PackIndexCommitted, PackEvacuated, PackRemoved,
+		HeadsForgotten, CollectDoomed, PackBuried, CollectDeleted,
 		BlockIndexWriting, BlockIndexCommitted, BlockIndexRemoved, BlockIndexAdopted, OutboxPinned, OutboxReset,
 		JournalStarted, JournalAppended, JournalSynced, JournalTrimmed,
 		FlushStored, SaveBytesDurable, MetaWriting, MetaCommitted, RecoverQueued, ReloadSaved, ReloadWalked,
