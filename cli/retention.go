@@ -36,10 +36,9 @@ const (
 func retentionPath(chain string) string { return chain + ".kept" }
 
 func loadRetention(path string) (*retention, error) {
-	r := &retention{Version: retentionVersion}
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return r, nil
+		return &retention{Version: retentionVersion}, nil
 	}
 	if err == nil && info.Size() > maxRetention {
 		err = fmt.Errorf("%d bytes: %w", info.Size(), home.ErrDamaged)
@@ -51,6 +50,7 @@ func loadRetention(path string) (*retention, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read which heads are kept: %w", err)
 	}
+	r := new(retention)
 	if err := json.Unmarshal(raw, r); err != nil {
 		return nil, fmt.Errorf("parse %s: %w: %w", path, home.ErrDamaged, err)
 	}
