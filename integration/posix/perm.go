@@ -107,9 +107,7 @@ func permTimes(t *T) {
 		t.must("chown", unix.Chown(path, 1001, 1001))
 		for _, uid := range []int{1001, 1002} {
 			t.as(uid, uid, nil, func() {
-				for name, ts := range map[string][]unix.Timespec{"past": past} {
-					t.do(fmt.Sprintf("%s by %d of %03o", name, uid, mode), unix.UtimesNanoAt(unix.AT_FDCWD, path, ts, 0))
-				}
+				t.do(fmt.Sprintf("past by %d of %03o", uid, mode), unix.UtimesNanoAt(unix.AT_FDCWD, path, past, 0))
 				t.do("now", unix.UtimesNanoAt(unix.AT_FDCWD, path, now, 0))
 				t.do("null", unix.UtimesNanoAt(unix.AT_FDCWD, path, nil, 0))
 				t.do("one now", unix.UtimesNanoAt(unix.AT_FDCWD, path, one, 0))
