@@ -48,7 +48,7 @@ func save(path string, span time.Duration, who int64) error {
 				return err
 			}
 		}
-		if err := writeSynced(fresh, text(r), n%3 != 0); err != nil {
+		if err := writeText(fresh, text(r), n%3 != 0); err != nil {
 			return err
 		}
 		if n%8 == 7 {
@@ -66,7 +66,7 @@ func save(path string, span time.Duration, who int64) error {
 	return nil
 }
 
-func writeSynced(path string, b []byte, sync bool) error {
+func writeText(path string, b []byte, sync bool) error {
 	f, err := os.Create(path)
 	if err != nil {
 		return err
@@ -104,11 +104,11 @@ func watch(path string, span time.Duration) error {
 	return nil
 }
 
-const page = 4096
+const pageSize = 4096
 
 // fillPage writes what page i of a mapped file holds in round.
 func fillPage(p []byte, i, round int) {
-	for at := 0; at < page; at += 8 {
+	for at := 0; at < pageSize; at += 8 {
 		binary.LittleEndian.PutUint64(p[at:], uint64(i)<<32|uint64(round)<<16|uint64(at))
 	}
 }
@@ -120,10 +120,10 @@ const mapRounds = 3
 func mapWrite(path string, index, count int) error {
 	return mapped(path, func(m []byte) error {
 		for round := range mapRounds {
-			for i := index; i < len(m)/page; i += count {
-				fillPage(m[i*page:(i+1)*page], i, round)
+			for i := index; i < len(m)/pageSize; i += count {
+				fillPage(m[i*pageSize:(i+1)*pageSize], i, round)
 				if i%500 == index {
-					if err := unix.Msync(m[i/512*512*page:(i+1)*page], unix.MS_SYNC); err != nil {
+					if err := unix.Msync(m[i/512*512*pageSize:(i+1)*pageSize], unix.MS_SYNC); err != nil {
 						return err
 					}
 				}
@@ -144,11 +144,11 @@ func mapVerify(path string) error {
 		return err
 	}
 	return mapped(path, func(m []byte) error {
-		want := make([]byte, page)
-		for i := range len(m) / page {
+		want := make([]byte, pageSize)
+		for i := range len(m) / pageSize {
 			fillPage(want, i, mapRounds-1)
-			at := i * page
-			if !bytes.Equal(m[at:at+page], want) || !bytes.Equal(b[at:at+page], want) {
+			at := i * pageSize
+			if !bytes.Equal(m[at:at+pageSize], want) || !bytes.Equal(b[at:at+pageSize], want) {
 				return fmt.Errorf("page %d has other bytes", i)
 			}
 		}
