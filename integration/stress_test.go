@@ -63,7 +63,7 @@ func TestFioVerifies(t *testing.T) {
 	}
 	fio := func(r run, more ...string) {
 		t.Helper()
-		args := append([]string{"--directory=" + d.dir, "--name=" + r.name, "--size=12m", "--verify_fatal=1", "--group_reporting"},
+		args := append([]string{"--directory=" + d.dir, "--name=" + r.name, "--size=12m", "--verify_fatal=1", "--verify_state_save=0", "--group_reporting"},
 			strings.Fields(r.flags)...)
 		o := child(t, each+heavy, nil, "fio", append(args, more...)...)
 		if o.status != 0 || !strings.Contains(o.stdout, "err= 0") {
