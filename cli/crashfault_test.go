@@ -55,7 +55,7 @@ func TestFaultPoints(t *testing.T) {
 		if _, err := fmt.Sscanf(text, "%d:%d", &kind, &n); err != nil {
 			t.Fatalf("%s=%q: %v", faultVariable, text, err)
 		}
-		testFault(t, kind, n)
+		testFaultPoint(t, kind, n)
 		return
 	}
 	points := 0
@@ -65,17 +65,27 @@ func TestFaultPoints(t *testing.T) {
 			// Kinds begin in different places, to see more of the workload.
 			if chosen((n + kind*total/(4*len(faults()))) % total) {
 				points++
-				testFault(t, kind, n)
+				testFaultPoint(t, kind, n)
 			}
 		}
 	}
 	t.Logf("%d faults, of %d in each of %d calls", points, len(faults()), total)
 }
 
-func testFault(t *testing.T, kind, n int) {
+// TestFsyncThatFailed makes one fsync of each kind of file fail as Linux does:
+// the bytes are dropped, and the next fsync of the same file reports success.
+func TestFsyncThatFailed(t *testing.T) {
+	for _, file := range []string{"/heads", "/journal/", "/meta.db-wal", "/blocks.db-wal", "/index.db-wal", "/pack-"} {
+		f := faultfs.Fault{N: 1, Errno: syscall.EIO, SyncOf: file}
+		if hits := testFault(t, f, ""); hits != 1 {
+			t.Errorf("%d fsyncs of %s failed", hits, file)
+		}
+	}
+}
+
+// testFault runs the workload with f and returns how many calls failed.
+func testFault(t *testing.T, f faultfs.Fault, again string) int {
 	t.Helper()
-	f := faults()[kind]
-	f.N = n
 	fs := faultfs.New()
 	hits, out, err := runFault(t, fs, f, new(int))
 	if os.Getenv(faultVariable) != "" {
@@ -85,8 +95,16 @@ func testFault(t *testing.T, kind, n int) {
 		err = checkFault(t, fs.Log())
 	}
 	if err != nil {
-		t.Errorf("%+v, %d calls failed: %v\n%s\nagain: %s=%d:%d go test ./cli -run 'TestFaultPoints$'", f, hits, err, out, faultVariable, kind, n)
+		t.Errorf("%+v, %d calls failed: %v\n%s\n%s", f, hits, err, out, again)
 	}
+	return hits
+}
+
+func testFaultPoint(t *testing.T, kind, n int) {
+	t.Helper()
+	f := faults()[kind]
+	f.N = n
+	testFault(t, f, fmt.Sprintf("again: %s=%d:%d go test ./cli -run 'TestFaultPoints$'", faultVariable, kind, n))
 }
 
 // runFault runs the workload while f happens, and counts the calls.

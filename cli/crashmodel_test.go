@@ -10,8 +10,9 @@ import (
 	"strings"
 )
 
-// step is one operation of the workload. Those that acks names, read and drop
-// do not change the tree.
+// step is one operation of the workload. Those that acks names, hold, read and
+// drop do not change the tree. What is held stays open: it goes to the journal
+// and not into blocks at each close.
 type step struct {
 	do        string
 	path, to  string
@@ -54,7 +55,8 @@ func workload() []step {
 	}
 	add(step{do: "mkdir", path: "d"}, step{do: "create", path: "d/a"}, step{do: "write", path: "d/a", size: 100, seed: 1},
 		step{do: "fsync", path: "d/a"}, step{do: "create", path: "d/b"}, step{do: "write", path: "d/b", size: 20_000, seed: 2},
-		step{do: "fsync", path: "d"}, step{do: "write", path: "d/b", off: 10_000, size: 30_000, seed: 3})
+		step{do: "fsync", path: "d"}, step{do: "hold", path: "d/b"}, step{do: "write", path: "d/b", off: 10_000, size: 30_000, seed: 3},
+		step{do: "fsync", path: "d/b"}, step{do: "write", path: "d/b", off: 5000, size: 9000, seed: 13})
 	replace("d/a", 9000, 4)
 	large("big")
 	add(step{do: "sync"}, step{do: "link", path: "d/a", to: "hard"}, step{do: "symlink", path: "soft", to: "d/a"},
@@ -72,7 +74,9 @@ func workload() []step {
 	replace("big", 200, 10)
 	add(step{do: "sync"}, step{do: "mkdir", path: "gone"}, step{do: "rmdir", path: "gone"},
 		step{do: "write", path: "d/a", off: 50, size: 50, seed: 11}, step{do: "fsync", path: "d/a"},
-		step{do: "prune"}, step{do: "unlink", path: "hard"}, step{do: "write", path: "d/a", off: 100, size: 20_000, seed: 12})
+		step{do: "prune"}, step{do: "unlink", path: "hard"}, step{do: "hold", path: "d/a"},
+		step{do: "write", path: "d/a", off: 100, size: 20_000, seed: 12}, step{do: "fsync", path: "d/a"},
+		step{do: "write", path: "d/a", off: 9000, size: 20_000, seed: 14})
 	return w
 }
 

@@ -20,6 +20,7 @@ type opened struct {
 	engine *engine
 	volume *openVolume
 	back   func(context.Context) error
+	held   []fsnode.Ino
 }
 
 // openHome opens the home in dir as the daemon does, making what an earlier
@@ -50,6 +51,9 @@ func openHome(ctx context.Context, dir string) (o *opened, err error) {
 }
 
 func (o *opened) close(ctx context.Context) error {
+	for _, ino := range o.held {
+		o.volume.fs.Release(ctx, ino, true)
+	}
 	return errors.Join(o.back(ctx), o.engine.Close(ctx))
 }
 
@@ -191,6 +195,12 @@ func (o *opened) change(ctx context.Context, s step, ino fsnode.Ino) error {
 	switch s.do {
 	case "fsync":
 		return v.Fsync(ctx, ino)
+	case "hold":
+		err := v.Open(ctx, ino, true)
+		if err == nil {
+			o.held = append(o.held, ino)
+		}
+		return err
 	case "read":
 		_, err := o.read(ctx, ino)
 		return err

@@ -1,6 +1,9 @@
 package faultfs
 
-import "syscall"
+import (
+	"strings"
+	"syscall"
+)
 
 // Fault says which op fails, and how.
 type Fault struct {
@@ -9,6 +12,7 @@ type Fault struct {
 	Applied bool          // the op takes effect, and fails nevertheless
 	Short   bool          // a write does half of its work and says so; other ops fail
 	On      bool          // and all ops after the N-th, until healed
+	SyncOf  string        // if set, only fsyncs of files count whose path has this in it
 }
 
 // Arm makes f happen. The counting starts anew.
@@ -40,8 +44,11 @@ func (fs *FS) strike(op *Op) *Fault {
 	if op.Kind == Mark || op.Kind == Chmod || fs.memory(op.Ino) {
 		return nil
 	}
-	fs.count++
 	f := fs.fault
+	if f != nil && f.SyncOf != "" && (op.Kind != Sync || !strings.Contains(fs.names[op.Ino], f.SyncOf)) {
+		return nil
+	}
+	fs.count++
 	if f == nil || fs.count < f.N || fs.count > f.N && !f.On {
 		return nil
 	}

@@ -24,7 +24,7 @@ type FS struct {
 	mu     sync.Mutex
 	disk   *Disk
 	log    []Op
-	shared map[uint64]bool // inodes whose bytes are SQLite's shared memory
+	names  map[uint64]string // paths by which inodes were made or linked
 	onMark func(string)
 	fault  *Fault
 	count  int
@@ -34,7 +34,7 @@ type FS struct {
 var _ mount.FS = (*FS)(nil)
 
 // New returns an empty file system.
-func New() *FS { return &FS{disk: NewDisk(), shared: map[uint64]bool{}} }
+func New() *FS { return &FS{disk: NewDisk(), names: map[uint64]string{}} }
 
 // OnMark makes fn be told of marks before whoever makes them goes on. It is
 // called before the file system is mounted.
@@ -48,7 +48,7 @@ func (fs *FS) Log() []Op {
 }
 
 // memory reports whether ino is SQLite's shared memory. fs.mu is held.
-func (fs *FS) memory(ino uint64) bool { return fs.shared[ino] }
+func (fs *FS) memory(ino uint64) bool { return strings.HasSuffix(fs.names[ino], "-shm") }
 
 func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
@@ -124,7 +124,7 @@ func (fs *FS) create(op Op) (fsnode.Attr, error) {
 	if err != nil {
 		return fsnode.Attr{}, err
 	}
-	fs.shared[ino] = strings.HasSuffix(op.Name, "-shm")
+	fs.names[ino] = fs.names[op.Dir] + "/" + op.Name
 	return fs.attr(ino), nil
 }
 
