@@ -25,7 +25,7 @@ func checkXattr(name string) error {
 	switch {
 	case strings.HasPrefix(name, aclPrefix):
 		return syscall.EOPNOTSUPP
-	case name == "":
+	case name == "", name == "user.", name == "trusted.", name == "security.":
 		return syscall.EINVAL
 	case len(name) > maxName:
 		return syscall.ERANGE

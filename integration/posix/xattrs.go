@@ -35,6 +35,10 @@ func xattrFlags(t *T) {
 	t.do("remove", unix.Removexattr("f", "user.a"))
 	t.do("remove again", unix.Removexattr("f", "user.a"))
 	t.do("of nothing", unix.Setxattr("none", "user.a", nil, 0))
+	t.do("remove of an unknown namespace", unix.Removexattr("f", "none.x"))
+	t.do("remove without a name", unix.Removexattr("f", "user."))
+	_, err := unix.Getxattr("f", "user.", make([]byte, 10))
+	t.do("get without a name", err)
 	t.xattrs("f")
 }
 
