@@ -43,12 +43,12 @@ func (m *member) delete(ctx context.Context, stripes []blockstore.Descriptor) er
 	}
 	for _, d := range stripes {
 		for _, id := range d.Shards {
-			if err := m.Store.Delete(ctx, id); err != nil {
+			if err := m.ask(ctx, m.swarm.patience.Limit, func() error { return m.Store.Delete(ctx, id) }); err != nil {
 				return err
 			}
 		}
 	}
-	err := m.Store.Sync(ctx)
+	err := m.ask(ctx, m.swarm.patience.Limit, func() error { return m.Store.Sync(ctx) })
 	if errors.Is(err, blockstore.ErrCorrupt) {
 		m.fail(err) // it lost shards that were put before, and will not say so again
 	}

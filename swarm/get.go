@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"pifs/blockstore"
 )
@@ -49,7 +50,7 @@ func (s *Swarm) getData(ctx context.Context, d blockstore.Descriptor, order []in
 	s.each(k, size, func(i int) {
 		at := start + i*size
 		place := out[at : at+size : at+size]
-		shard, err := s.members[order[i]].get(ctx, d.Shards[i], place[:0])
+		shard, err := s.members[order[i]].get(ctx, s.patience.Hedge, d.Shards[i], size, place[:0])
 		missing[i] = err != nil || len(shard) != size
 		if !missing[i] && &shard[0] != &place[0] {
 			copy(place, shard) // the store did not use the room it was given
@@ -93,25 +94,41 @@ func (s *Swarm) gather(ctx context.Context, d blockstore.Descriptor, order []int
 	n := int(d.Class.N)
 	g := &gathered{
 		shards: make([][]byte, n), holder: make([]int, n),
-		lend: func(b *[]byte) { s.buffers.Put(b) },
+	}
+	left := s.left.Load()
+	g.lend = func(b *[]byte) {
+		if s.left.Load() == left { // else a put may have been left behind with it
+			s.buffers.Put(b)
+		}
 	}
 	for i := 0; i < min(n, len(order)) && g.count() < want; i++ {
-		s.take(ctx, g, d, i, order[i])
+		s.take(ctx, s.patience.Hedge, g, d, i, order[i])
 	}
 	for i := 0; i < n && g.count() < want; i++ {
 		for at, m := range order {
 			if g.shards[i] == nil && at != i && ctx.Err() == nil {
-				s.take(ctx, g, d, i, m)
+				s.take(ctx, s.patience.Hedge, g, d, i, m)
 			}
 		}
 	}
+	s.waitForLate(ctx, g, d, order, want)
 	return g
 }
 
+// waitForLate asks the homes of missing shards that were late once more, and
+// waits for them.
+func (s *Swarm) waitForLate(ctx context.Context, g *gathered, d blockstore.Descriptor, order []int, want int) {
+	for i := 0; i < min(len(g.shards), len(order)) && g.count() < want; i++ {
+		if _, late := s.members[order[i]].lateSince(); late && g.shards[i] == nil && ctx.Err() == nil {
+			s.take(ctx, s.patience.Limit, g, d, i, order[i])
+		}
+	}
+}
+
 // take asks one member for shard i.
-func (s *Swarm) take(ctx context.Context, g *gathered, d blockstore.Descriptor, i, from int) {
+func (s *Swarm) take(ctx context.Context, limit time.Duration, g *gathered, d blockstore.Descriptor, i, from int) {
 	buf := s.buffer(d.ShardSize())
-	shard, err := s.members[from].get(ctx, d.Shards[i], (*buf)[:0])
+	shard, err := s.members[from].get(ctx, limit, d.Shards[i], d.ShardSize(), (*buf)[:0])
 	if err == nil && len(shard) != d.ShardSize() {
 		err = fmt.Errorf("store %s: shard of %d bytes: %w", s.members[from].Name, len(shard), blockstore.ErrCorrupt)
 	}

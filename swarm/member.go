@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"pifs/blockstore"
 )
@@ -35,9 +36,12 @@ type Reopener interface {
 // member is a Member and what is known of its condition.
 type member struct {
 	Member
+	swarm *Swarm
 
 	mu     sync.Mutex
-	failed error // of a sync: what the store says it holds may be lost
+	failed error     // of a sync: what the store says it holds may be lost
+	late   int       // calls that were left behind and still run
+	since  time.Time // the first of them began
 }
 
 // fail takes the member out of use until it is reopened.
@@ -60,14 +64,14 @@ func (m *member) probe(ctx context.Context) error {
 		return err
 	}
 	if p, ok := m.Store.(Prober); ok {
-		return p.Probe(ctx)
+		return m.ask(ctx, m.swarm.patience.Hedge, func() error { return p.Probe(ctx) })
 	}
 	return nil
 }
 
 func (m *member) reopen(ctx context.Context) error {
 	if r, ok := m.Store.(Reopener); ok {
-		if err := r.Reopen(ctx); err != nil {
+		if err := m.ask(ctx, m.swarm.patience.Limit, func() error { return r.Reopen(ctx) }); err != nil {
 			return err
 		}
 	}
@@ -82,7 +86,7 @@ func (m *member) put(ctx context.Context, id blockstore.ShardID, shard []byte) e
 	if err := m.writable(); err != nil {
 		return fmt.Errorf("store %s: %w", m.Name, err)
 	}
-	if err := m.Store.Put(ctx, id, shard); err != nil {
+	if err := m.ask(ctx, m.swarm.patience.Limit, func() error { return m.Store.Put(ctx, id, shard) }); err != nil {
 		return fmt.Errorf("store %s: %w", m.Name, err)
 	}
 	return nil
@@ -93,18 +97,31 @@ func (m *member) putPiece(ctx context.Context, p blockstore.Piece) error {
 	if err := m.writable(); err != nil {
 		return fmt.Errorf("store %s: %w", m.Name, err)
 	}
-	if err := blockstore.PutPiece(ctx, m.Store, p); err != nil {
+	if err := m.ask(ctx, m.swarm.patience.Limit, func() error { return blockstore.PutPiece(ctx, m.Store, p) }); err != nil {
 		return fmt.Errorf("store %s: %w", m.Name, err)
 	}
 	return nil
 }
 
-// get appends a shard to dst. A member that is out of use for writing is
-// still asked, since the shard is checked.
-func (m *member) get(ctx context.Context, id blockstore.ShardID, dst []byte) ([]byte, error) {
-	shard, err := m.Store.Get(ctx, id, dst)
+// get appends a shard of at most size bytes to dst. A member that is out of use
+// for writing is still asked, since the shard is checked. The store reads into
+// memory of its own, which a call that is left behind keeps.
+func (m *member) get(ctx context.Context, limit time.Duration, id blockstore.ShardID, size int, dst []byte) ([]byte, error) {
+	buf := m.swarm.buffer(size)
+	var shard []byte
+	err := m.ask(ctx, limit, func() (err error) {
+		shard, err = m.Store.Get(ctx, id, (*buf)[:0])
+		return err
+	})
+	if err == nil {
+		dst = append(dst, shard...)
+		*buf = shard[:0]
+	}
+	if !errors.Is(err, errLate) {
+		m.swarm.buffers.Put(buf)
+	}
 	if err != nil {
 		return dst, fmt.Errorf("store %s: %w", m.Name, err)
 	}
-	return shard, nil
+	return dst, nil
 }

@@ -22,7 +22,12 @@ func (s *Swarm) Put(ctx context.Context, addr blockstore.Address, block []byte) 
 	if err != nil {
 		return d, 0, err
 	}
-	defer shards.Release()
+	left := s.left.Load()
+	defer func() {
+		if s.left.Load() == left { // else a put may have been left behind with them
+			shards.Release()
+		}
+	}()
 	order := s.order(addr)
 	n := int(d.Class.N)
 	errs := make([]error, n)

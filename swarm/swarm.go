@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 
 	"pifs/blockstore"
 )
@@ -18,6 +19,8 @@ type Swarm struct {
 	coder      *blockstore.Coder
 	log        *slog.Logger
 	buffers    sync.Pool // of *[]byte, for shards
+	patience   Patience
+	left       atomic.Int64 // calls of members that were ever left behind
 
 	mu    sync.Mutex
 	epoch syncEpoch // guarded by mu
@@ -34,7 +37,7 @@ func New(members []Member, ladder blockstore.Ladder, log *slog.Logger) (*Swarm, 
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	s := &Swarm{class: class, coder: blockstore.NewCoder(), log: log}
+	s := &Swarm{class: class, coder: blockstore.NewCoder(), log: log, patience: defaultPatience()}
 	s.epoch = newSyncEpoch(len(members))
 	seen := make(map[MemberID]bool)
 	for _, m := range members {
@@ -43,7 +46,7 @@ func New(members []Member, ladder blockstore.Ladder, log *slog.Logger) (*Swarm, 
 		}
 		seen[m.ID] = true
 		m.Weight = max(m.Weight, 1)
-		s.members = append(s.members, &member{Member: m})
+		s.members = append(s.members, &member{Member: m, swarm: s})
 		s.candidates = append(s.candidates, NewCandidate(m.ID, m.Weight))
 	}
 	return s, nil
@@ -74,7 +77,14 @@ func (s *Swarm) Members(ctx context.Context) []MemberInfo {
 		if infos[i].Err != nil || !ok {
 			continue
 		}
-		infos[i].Usage, infos[i].Err = sizer.Usage(ctx)
+		var u blockstore.Usage
+		infos[i].Err = m.ask(ctx, s.patience.Hedge, func() (err error) {
+			u, err = sizer.Usage(ctx)
+			return err
+		})
+		if infos[i].Err == nil {
+			infos[i].Usage = u
+		}
 	}
 	return infos
 }
