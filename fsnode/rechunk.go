@@ -70,9 +70,13 @@ func (r *rechunk) run(ctx context.Context, baseSize int64) ([]extent, int64, err
 		return nil, 0, err
 	}
 	r.keep(pos, limit)
-	exts := make([]extent, len(r.out))
+	exts, end := make([]extent, len(r.out)), int64(0)
 	for i, e := range r.out {
-		exts[i] = *e
+		if e.Off < end || e.end() > limit {
+			// The bytes stay fresh, and nothing wrong replaces what is stored.
+			return nil, 0, fmt.Errorf("extent at %d reaches into another or beyond %d: %w", e.Off, limit, blockstore.ErrCorrupt)
+		}
+		exts[i], end = *e, e.end()
 	}
 	return exts, limit, nil
 }
@@ -120,11 +124,13 @@ func (r *rechunk) startOf(off int64) int64 {
 	return s
 }
 
-// keep takes over the old extents that lie in [from, to).
+// keep takes over the old extents that lie in [from, to). Where a file is still
+// growing, from is no old cut: the one that it cuts is fresh from there on.
 func (r *rechunk) keep(from, to int64) {
 	for i := searchExtent(r.base, from); i < len(r.base) && r.base[i].Off < to; i++ {
-		e := r.base[i]
-		r.out = append(r.out, &e)
+		if e := r.base[i]; e.Off >= from {
+			r.out = append(r.out, &e)
+		}
 	}
 }
 

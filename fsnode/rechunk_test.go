@@ -31,6 +31,13 @@ func rechunkOnce(t *rapid.T, base []extent, baseSize int64, pieces []cache.Piece
 	if err != nil {
 		t.Fatal(err)
 	}
+	end := int64(0)
+	for _, e := range exts {
+		if e.Off < end || e.end() > limit {
+			t.Fatalf("extent at %d of %d bytes: before it all up to %d is taken, and %d is the limit", e.Off, e.Len, end, limit)
+		}
+		end = e.end()
+	}
 	return exts, limit, r.hardCut
 }
 
@@ -75,10 +82,28 @@ func TestRechunkIsCanonical(t *testing.T) {
 	})
 }
 
+// TestRechunkGrowingOverOld flushes a file whose end was written anew and may
+// still grow: old extents that reach beyond the last cut must not stay.
+func TestRechunkGrowingOverOld(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		data := noise(1, 6<<20)
+		fresh := cache.NewFresh(nil)
+		fresh.Write(0, data)
+		pieces, gen := fresh.Freeze()
+		base, limit, _ := rechunkOnce(t, nil, 0, pieces, data, 0, true)
+		fresh.Thaw(gen, limit)
+		from := rapid.IntRange(0, 5<<20).Draw(t, "from")
+		copy(data[from:], noise(rapid.Uint64Range(2, 1000).Draw(t, "seed"), len(data)-from))
+		fresh.Write(int64(from), data[from:])
+		pieces, _ = fresh.Freeze()
+		rechunkOnce(t, base, limit, pieces, data, 0, false) // checks what comes out
+	})
+}
+
 // edit changes data and, in step, the layers over base.
 func edit(t *rapid.T, data []byte, fresh *cache.Fresh, base *[]extent, baseSize, hard *int64) []byte {
 	const limit = 12 << 20
-	switch rapid.SampledFrom([]string{"append", "append", "write", "zero", "truncate", "grow"}).Draw(t, "op") {
+	switch rapid.SampledFrom([]string{"append", "append", "write", "zero", "rewrite", "truncate", "grow"}).Draw(t, "op") {
 	case "append", "grow":
 		off := int64(len(data))
 		if rapid.Bool().Draw(t, "gap") {
@@ -104,6 +129,13 @@ func edit(t *rapid.T, data []byte, fresh *cache.Fresh, base *[]extent, baseSize,
 			copy(data[off:off+n], noise(uint64(n), n))
 			fresh.Write(int64(off), data[off:off+n])
 		}
+	case "rewrite": // to the end
+		if len(data) == 0 {
+			return data
+		}
+		off := rapid.IntRange(0, len(data)-1).Draw(t, "from")
+		copy(data[off:], noise(rapid.Uint64Range(0, 40).Draw(t, "seed"), len(data)-off))
+		fresh.Write(int64(off), data[off:])
 	case "truncate":
 		n := int64(rapid.IntRange(0, len(data)).Draw(t, "len"))
 		data = append([]byte(nil), data[:n]...)
