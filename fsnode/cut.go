@@ -76,6 +76,7 @@ func (v *Volume) takeCut() (*cut, error) {
 	}
 	v.touched, v.touches, v.changed = c.apart, 0, time.Time{}
 	maps.Copy(v.touched, c.left)
+	v.cuts++
 	return c, nil
 }
 

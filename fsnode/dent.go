@@ -165,9 +165,14 @@ func (v *Volume) touch(dir Ino, name string) {
 	}
 }
 
-// touchInode notes that an inode's entries are out of date under all names.
+// touchInode notes that an inode's entries are out of date under all names. A
+// name that comes later is touched when it comes.
 func (v *Volume) touchInode(in *inode) {
 	v.change(in)
+	if in.touched == v.cuts {
+		return
+	}
+	in.touched = v.cuts
 	if in.ino == RootIno {
 		v.touch(0, "")
 	}

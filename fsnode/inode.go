@@ -22,6 +22,7 @@ type inode struct {
 	complete bool     // of a directory: memory holds every entry there is
 	dead     bool     // destroyed; its rows go with the next save
 	weight   int      // bytes accounted in Volume.weight
+	touched  uint64   // the Volume.cuts at which all of its names were touched
 }
 
 // inode returns an inode, reading it if memory does not have it. v.mu is held.

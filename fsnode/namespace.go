@@ -235,7 +235,7 @@ func (v *Volume) Link(ctx context.Context, ino, parent Ino, name string) (Attr, 
 	}
 	in.rec.Nlink++
 	in.rec.Ctime = t
-	in.rec.Links = append(slices.Clip(in.rec.Links), link{Parent: parent, Name: name})
+	in.rec.Links = append(in.rec.Links, link{Parent: parent, Name: name}) // what copies see does not change
 	v.touchInode(in)
 	v.setDent(d, ino, in.rec.Mode&modeType)
 	v.dirChanged(dir, +1, t)

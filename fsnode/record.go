@@ -85,11 +85,16 @@ func (r *record) isDir() bool  { return r.Mode&syscall.S_IFMT == syscall.S_IFDIR
 func (r *record) isFile() bool { return r.Mode&syscall.S_IFMT == syscall.S_IFREG }
 
 func (r *record) xattr(name string) ([]byte, bool) {
-	i, ok := slices.BinarySearchFunc(r.Xattrs, name, func(x Xattr, n string) int { return strings.Compare(x.Name, n) })
+	i, ok := searchXattr(r.Xattrs, name)
 	if !ok {
 		return nil, false
 	}
 	return r.Xattrs[i].Value, true
+}
+
+// searchXattr returns where name is, or belongs, and whether it is there.
+func searchXattr(xs []Xattr, name string) (int, bool) {
+	return slices.BinarySearchFunc(xs, name, func(x Xattr, n string) int { return strings.Compare(x.Name, n) })
 }
 
 // footprint estimates the memory that the record holds, in bytes.

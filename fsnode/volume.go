@@ -104,6 +104,7 @@ type Volume struct {
 	pending  pendingRows       // changes since the last save began
 	touched  map[Ino]*touchSet // by directory; since the last commit began
 	touches  int               // names in touched
+	cuts     uint64            // counts from 1 how often touched began anew
 	fresh    map[Ino]struct{}  // inodes with fresh bytes
 	queue    []Ino             // inodes to flush
 	queued   map[Ino]flushKind
@@ -185,7 +186,7 @@ func Open(ctx context.Context, o Options) (*Volume, error) {
 		o: o, sealer: blockstore.NewSealer(o.Keys.Scope),
 		inodes: map[Ino]*inode{}, dents: map[dentKey]*dent{}, refs: map[Ino]*refs{},
 		pinned: btree.NewG(32, dentLess), touched: map[Ino]*touchSet{},
-		fresh: map[Ino]struct{}{}, queued: map[Ino]flushKind{}, spoiled: map[Ino]uint64{}, inUse: map[uint32]int{}, gen: 1,
+		fresh: map[Ino]struct{}{}, queued: map[Ino]flushKind{}, spoiled: map[Ino]uint64{}, inUse: map[uint32]int{}, gen: 1, cuts: 1,
 	}
 	v.wake = sync.NewCond(&v.mu)
 	v.budget = cache.NewBudget(o.Space.Fresh())

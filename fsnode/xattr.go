@@ -75,26 +75,32 @@ func (v *Volume) Setxattr(ctx context.Context, ino Ino, name string, value []byt
 	if err != nil {
 		return err
 	}
-	old, exists := in.rec.xattr(name)
+	xs := in.rec.Xattrs
+	i, exists := searchXattr(xs, name)
 	switch {
 	case flags&XattrCreate != 0 && exists:
 		return syscall.EEXIST
 	case flags&XattrReplace != 0 && !exists:
 		return syscall.ENODATA
-	case exists && bytes.Equal(old, value):
+	case exists && bytes.Equal(xs[i].Value, value):
 		return nil // nothing changes, not even the ctime
 	}
-	rest := withoutXattr(in.rec.Xattrs, name)
 	total := len(name) + len(value)
-	for _, x := range rest {
-		total += len(x.Name) + len(x.Value)
+	for _, x := range xs {
+		if x.Name != name {
+			total += len(x.Name) + len(x.Value)
+		}
 	}
 	if total > maxXattrs {
 		return syscall.ENOSPC
 	}
-	rest = append(rest, Xattr{Name: name, Value: slices.Clone(value)})
-	slices.SortFunc(rest, func(a, b Xattr) int { return strings.Compare(a.Name, b.Name) })
-	in.rec.Xattrs = rest
+	if exists {
+		xs = slices.Clone(xs)
+	} else {
+		xs = slices.Insert(slices.Clip(xs), i, Xattr{Name: name})
+	}
+	xs[i].Value = slices.Clone(value)
+	in.rec.Xattrs = xs
 	in.rec.Ctime = v.now()
 	v.touchInode(in)
 	v.logged(ctx, op{Kind: opSetxattr, At: in.rec.Ctime, Ino: ino, Name: name}, value)

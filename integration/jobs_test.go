@@ -37,6 +37,13 @@ func jobs() map[string]func(args []string) error {
 		"churned":    func(a []string) error { return churned(a[0]) },
 		"posix":      func(a []string) error { return runPosix(a[0], posix.Cases(), a[1]) },
 		"uncarried":  func(a []string) error { return runPosix(a[0], posix.Uncarried(), "") },
+		"save":       func(a []string) error { return save(a[0], span(a[1]), number(a[2])) },
+		"watch":      func(a []string) error { return watch(a[0], span(a[1])) },
+		"mapWrite":   func(a []string) error { return mapWrite(a[0], int(number(a[1])), int(number(a[2]))) },
+		"mapVerify":  func(a []string) error { return mapVerify(a[0]) },
+		"odd":        func(a []string) error { return makeOddTree(a[0]) },
+		"manifest":   func(a []string) error { return manifest(a[0]) },
+		"trims":      func(a []string) error { return trims(a[0], span(a[1]), number(a[2])) },
 	}
 }
 
@@ -65,6 +72,14 @@ func number(text string) int64 {
 		panic(err)
 	}
 	return n
+}
+
+func span(text string) time.Duration {
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		panic(err)
+	}
+	return d
 }
 
 // stream returns size bytes that look random and depend on seed only.

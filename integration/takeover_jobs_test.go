@@ -52,6 +52,17 @@ func stopping() func() bool {
 	}
 }
 
+// persist does an operation again that met EIO: the kernel answers that for a
+// request which it was handing to a thread that was killed just then. Such a
+// request was not applied, so that doing it again is right.
+func persist(op func() error) error {
+	for n := 0; ; n++ {
+		if err := op(); !errors.Is(err, unix.EIO) || n == 5 {
+			return err
+		}
+	}
+}
+
 // aligned returns a buffer that O_DIRECT takes.
 func aligned(n int) []byte {
 	b := make([]byte, n+4096)
@@ -60,7 +71,15 @@ func aligned(n int) []byte {
 }
 
 // direct reads at off past the kernel's cache.
-func direct(path string, off int64, n int) ([]byte, error) {
+func direct(path string, off int64, n int) (b []byte, err error) {
+	err = persist(func() error {
+		b, err = directOnce(path, off, n)
+		return err
+	})
+	return b, err
+}
+
+func directOnce(path string, off int64, n int) ([]byte, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_DIRECT, 0)
 	if err != nil {
 		return nil, err
@@ -106,16 +125,16 @@ func rewrite(dir string) error {
 	for n := uint64(0); !stop(); n++ {
 		line := fmt.Sprintf("line %d of an append-only file\n", n)
 		lines.Write([]byte(line))
-		if _, err := log.WriteString(line); err != nil {
+		if err := persist(func() error { _, err := log.WriteString(line); return err }); err != nil {
 			return err
 		}
 		i := rand.IntN(pieces)
 		copy(want[i*pieceSize:], piece(i, n))
-		if _, err := f.WriteAt(want[i*pieceSize:][:pieceSize], int64(i*pieceSize)); err != nil {
+		if err := persist(func() error { _, err := f.WriteAt(want[i*pieceSize:][:pieceSize], int64(i*pieceSize)); return err }); err != nil {
 			return err
 		}
 		if n%17 == 0 {
-			if err := f.Sync(); err != nil {
+			if err := persist(f.Sync); err != nil {
 				return err
 			}
 		}
@@ -127,7 +146,8 @@ func rewrite(dir string) error {
 	fmt.Printf("%x\n", lines.Sum(nil))
 	size, err := f.Seek(0, io.SeekEnd)
 	fmt.Printf("%x\n", sha256.Sum256(want[:size]))
-	return errors.Join(err, log.Close(), f.Close())
+	_ = errors.Join(log.Close(), f.Close()) // all was written and checked
+	return err
 }
 
 // juggle makes, renames, links and removes names. Each of these would fail if
@@ -136,30 +156,33 @@ func juggle(dir string) error {
 	stop := stopping()
 	at := func(kind string, n int) string { return filepath.Join(dir, kind+strconv.Itoa(n)) }
 	for n := 0; !stop() || n%50 != 0; n++ {
-		f, err := os.OpenFile(at("new", n), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
-		if err != nil {
-			return err
-		}
-		_, err = fmt.Fprint(f, n)
-		err = errors.Join(err, f.Close(),
-			os.Link(at("new", n), at("link", n)),
-			os.Rename(at("new", n), at("file", n)),
-			os.Mkdir(at("dir", n), 0o755),
-			os.Symlink(strconv.Itoa(n), at("dir", n)+"/symlink"),
-			os.Rename(at("dir", n)+"/symlink", at("symlink", n)),
-			os.Remove(at("dir", n)),
-			os.Remove(at("link", n)))
+		var f *os.File
+		err := errors.Join(
+			persist(func() (err error) {
+				f, err = os.OpenFile(at("new", n), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+				return err
+			}),
+			persist(func() error { _, err := f.WriteAt([]byte(strconv.Itoa(n)), 0); return err }),
+			persist(func() error { return os.Link(at("new", n), at("link", n)) }),
+			persist(func() error { return os.Rename(at("new", n), at("file", n)) }),
+			persist(func() error { return os.Mkdir(at("dir", n), 0o755) }),
+			persist(func() error { return os.Symlink(strconv.Itoa(n), at("dir", n)+"/symlink") }),
+			persist(func() error { return os.Rename(at("dir", n)+"/symlink", at("symlink", n)) }),
+			persist(func() error { return unix.Rmdir(at("dir", n)) }),
+			persist(func() error { return unix.Unlink(at("link", n)) }))
+		_ = f.Close() // what it may report was retried
 		if err != nil {
 			return fmt.Errorf("round %d: %w", n, err)
 		}
 		if n < 50 {
 			continue
 		}
-		b, err := os.ReadFile(at("file", n-50))
+		var b []byte
+		err = persist(func() (err error) { b, err = os.ReadFile(at("file", n-50)); return err })
 		if err != nil || string(b) != strconv.Itoa(n-50) {
 			return fmt.Errorf("file %d holds %q (%w)", n-50, b, err)
 		}
-		if err := errors.Join(os.Remove(at("file", n-50)), os.Remove(at("symlink", n-50))); err != nil {
+		if err := errors.Join(persist(func() error { return unix.Unlink(at("file", n-50)) }), persist(func() error { return unix.Unlink(at("symlink", n-50)) })); err != nil {
 			return err
 		}
 	}
@@ -180,7 +203,7 @@ func reread(path string, seed, size int64) error {
 	b := make([]byte, 100<<10)
 	for stop := stopping(); !stop(); {
 		off := rand.Int64N(size-int64(len(b))) &^ 4095
-		if _, err := f.ReadAt(b, off); err != nil || !bytes.Equal(b, want[off:][:len(b)]) {
+		if err := persist(func() error { _, err := f.ReadAt(b, off); return err }); err != nil || !bytes.Equal(b, want[off:][:len(b)]) {
 			return fmt.Errorf("read at %d differs (%w)", off, err)
 		}
 		got, err := direct(path, off, 96<<10)
@@ -194,12 +217,17 @@ func reread(path string, seed, size int64) error {
 // walk lists a folder with n entries of createMany among names that come and go.
 func walk(dir string, n int) error {
 	for stop := stopping(); !stop(); {
-		f, err := os.Open(dir)
-		if err != nil {
+		var names []string
+		err := persist(func() error {
+			f, err := os.Open(dir)
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			names, err = f.Readdirnames(-1)
 			return err
-		}
-		names, err := f.Readdirnames(-1)
-		if err := errors.Join(err, f.Close()); err != nil {
+		})
+		if err != nil {
 			return err
 		}
 		names = slices.DeleteFunc(names, func(s string) bool { return len(s) != len("entry-0000000") })
@@ -224,7 +252,7 @@ func nameless(path string) error {
 	fmt.Println("ready")
 	for n, stop := uint64(0), stopping(); !stop(); n++ {
 		b := piece(0, n)
-		if _, err := f.WriteAt(b, 0); err != nil {
+		if err := persist(func() error { _, err := f.WriteAt(b, 0); return err }); err != nil {
 			return err
 		}
 		got, err := direct(again, 0, pieceSize)
@@ -256,12 +284,23 @@ func mapping(path string) error {
 		if n%8 != 0 {
 			continue
 		}
-		if err := unix.Msync(m, unix.MS_SYNC); err != nil {
-			return fmt.Errorf("msync: %w", err)
+		if err := syncMapping(m); err != nil {
+			return err
 		}
 	}
 	fmt.Printf("%x\n", sha256.Sum256(m))
-	return errors.Join(unix.Msync(m, unix.MS_SYNC), unix.Munmap(m))
+	return errors.Join(syncMapping(m), unix.Munmap(m))
+}
+
+// syncMapping has everything written that was written to a mapping.
+func syncMapping(m []byte) error {
+	return persist(func() error {
+		err := unix.Msync(m, unix.MS_SYNC)
+		if err != nil {
+			copy(m, bytes.Clone(m)) // the kernel gave up on some page: all are dirty again
+		}
+		return err
+	})
 }
 
 // add adds to one number under a lock of flock, to another under one of fcntl,
@@ -276,16 +315,16 @@ func add(path string) error {
 	unlock := unix.Flock_t{Type: unix.F_UNLCK, Start: 10, Len: 20}
 	added := 0
 	for stop := stopping(); !stop(); added++ {
-		if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
+		if err := persist(func() error { return unix.Flock(int(f.Fd()), unix.LOCK_EX) }); err != nil {
 			return fmt.Errorf("flock: %w", err)
 		}
-		if err := errors.Join(addOne(path+".flock"), unix.Flock(int(f.Fd()), unix.LOCK_UN)); err != nil {
+		if err := errors.Join(addOne(path+".flock"), persist(func() error { return unix.Flock(int(f.Fd()), unix.LOCK_UN) })); err != nil {
 			return err
 		}
-		if err := unix.FcntlFlock(f.Fd(), unix.F_SETLKW, &lock); err != nil {
+		if err := persist(func() error { return unix.FcntlFlock(f.Fd(), unix.F_SETLKW, &lock) }); err != nil {
 			return fmt.Errorf("fcntl lock: %w", err)
 		}
-		if err := errors.Join(addOne(path+".fcntl"), unix.FcntlFlock(f.Fd(), unix.F_SETLK, &unlock)); err != nil {
+		if err := errors.Join(addOne(path+".fcntl"), persist(func() error { return unix.FcntlFlock(f.Fd(), unix.F_SETLK, &unlock) })); err != nil {
 			return err
 		}
 	}
@@ -294,19 +333,20 @@ func add(path string) error {
 }
 
 func addOne(path string) error {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+	var f *os.File
+	err := persist(func() (err error) { f, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644); return err })
 	if err != nil {
 		return err
 	}
 	defer f.Close()
 	b := make([]byte, 20)
-	n, err := f.ReadAt(b, 0)
+	var n int
+	err = persist(func() error { n, err = f.ReadAt(b, 0); return err })
 	if err != nil && err != io.EOF {
 		return err
 	}
 	v, _ := strconv.Atoi(string(b[:n])) // nothing yet is 0
-	_, err = f.WriteAt([]byte(strconv.Itoa(v+1)), 0)
-	return err
+	return persist(func() error { _, err := f.WriteAt([]byte(strconv.Itoa(v+1)), 0); return err })
 }
 
 // guard holds a lock of fcntl and one of flock all the time; intrude tries to
@@ -334,10 +374,10 @@ func intrude(path string) error {
 	defer f.Close()
 	for stop := stopping(); !stop(); {
 		lock := unix.Flock_t{Type: unix.F_WRLCK, Start: 149, Len: 1}
-		if err := unix.FcntlFlock(f.Fd(), unix.F_SETLK, &lock); !errors.Is(err, unix.EAGAIN) {
+		if err := persist(func() error { return unix.FcntlFlock(f.Fd(), unix.F_SETLK, &lock) }); !errors.Is(err, unix.EAGAIN) {
 			return fmt.Errorf("fcntl lock of another process: %w", err)
 		}
-		if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); !errors.Is(err, unix.EWOULDBLOCK) {
+		if err := persist(func() error { return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) }); !errors.Is(err, unix.EWOULDBLOCK) {
 			return fmt.Errorf("flock of another process: %w", err)
 		}
 	}
