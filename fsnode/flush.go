@@ -243,6 +243,7 @@ func (v *Volume) store(ctx context.Context, in *inode, f *frozen, final bool) ([
 // install replaces a file's extents by what a flush made of f. v.mu is held.
 func (v *Volume) install(in *inode, f *frozen, exts []extent, limit int64) {
 	c := in.content
+	held := c.allocated()
 	lo, hi := differ(f.base, exts)
 	if c.cut < f.size {
 		exts = clip(exts, c.cut)
@@ -259,6 +260,9 @@ func (v *Volume) install(in *inode, f *frozen, exts []extent, limit int64) {
 	v.namesBlocks = true
 	if c.fresh.Empty() {
 		delete(v.fresh, in.ino)
+	}
+	if c.allocated() != held && v.o.Changed != nil {
+		v.o.Changed(in.ino) // zeros that were written have become holes
 	}
 }
 
