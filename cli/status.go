@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"math"
 	"text/tabwriter"
 	"time"
 
@@ -51,7 +52,7 @@ func printStatus(out io.Writer, r statusResult) error {
 	for _, v := range r.Volumes {
 		printVolume(w, v)
 	}
-	fmt.Fprintf(w, "logical\t%s\n", size(int64(r.Logical)))
+	fmt.Fprintf(w, "logical\t%s\n", size(int64(min(r.Logical, math.MaxInt64))))
 	fmt.Fprintf(w, "unique\t%s\tdedup %.2f×\n", size(r.Unique), r.DedupRatio)
 	fmt.Fprintf(w, "compressed\t%s\tcompression %.2f×\t%d blocks\n", size(r.Compressed), r.CompressionRatio, r.Blocks)
 	fmt.Fprintf(w, "stored\t%s\toverhead %.3f×\t%d shards\n", size(r.Stored), r.Overhead, r.Shards)
@@ -70,7 +71,7 @@ func printVolume(w io.Writer, v volumeStatus) {
 	if v.ReadOnly {
 		where += ", read-only"
 	}
-	fmt.Fprintf(w, "volume\t%s (%s)\t%s\t%s in %d inodes\n", v.Name, v.Scope, where, size(int64(v.Logical)), v.Inodes)
+	fmt.Fprintf(w, "volume\t%s (%s)\t%s\t%s in %d inodes\n", v.Name, v.Scope, where, size(int64(min(v.Logical, math.MaxInt64))), v.Inodes)
 	if v.Error != "" {
 		fmt.Fprintf(w, "\tDAMAGED: %s\n", v.Error)
 	}

@@ -25,7 +25,10 @@ func trials() []trial {
 		{"kills at failpoints", nil, test("./integration", "^TestDiesAtEveryFailpoint$")},
 		{"volume against its model", nil, test("./fsnode", "^TestVolumeAgainstModel$", "-rapid.checks=500")},
 		{"lock-step with the disk", []string{"PIFS_LOCKSTEP_TIME=1m"}, test("./integration", "^TestLockstep$")},
+		{"real programs", []string{"PIFS_PROGRAMS=1m"}, test("./integration", "^(TestGit|TestGoBuild|TestSQLite|TestRoundTrips|TestSaveWhileReading|TestSortAndSplit|TestMappedWriters|TestStressNG|TestFioVerifies|TestTrims)$")},
+		{"takeover of mounts", nil, test("./integration", "^TestTakeover$")},
 		{"fuzzing", nil, []string{"./integration/fuzz.sh", "5s"}},
+		{"damage anywhere", []string{"PIFS_ROT=all"}, test("./cli", "^TestRot$")},
 		{"every crash point", []string{"PIFS_CRASHPOINTS=all"}, test("./cli", "^(TestCrashPoints|TestFaultPoints)$")},
 	}
 }
