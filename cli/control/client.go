@@ -9,7 +9,12 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"time"
 )
+
+// patience is how long a daemon may take to say that it took a call, however
+// long the call itself takes. One that is stopped or starved never does.
+const patience = 10 * time.Second
 
 // Client passes calls to the daemon that listens on a socket.
 type Client struct{ http *http.Client }
@@ -28,7 +33,8 @@ func Dial(ctx context.Context, path string) (*Client, error) {
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return dialUnix(ctx, path)
 		},
-		DisableKeepAlives: true,
+		DisableKeepAlives:     true,
+		ResponseHeaderTimeout: patience,
 	}
 	return &Client{http: &http.Client{Transport: transport}}, nil
 }
@@ -40,6 +46,10 @@ func (c *Client) Call(ctx context.Context, name string, args json.RawMessage, em
 		return nil, fmt.Errorf("call %s: %w", name, err)
 	}
 	resp, err := c.http.Do(req)
+	if timeout := net.Error(nil); errors.As(err, &timeout) && timeout.Timeout() && ctx.Err() == nil {
+		// It may take the call up later: nobody must make it again.
+		return nil, fmt.Errorf("call %s: %w: it did not take the call within %v", name, ErrUnreachable, patience)
+	}
 	if err != nil {
 		return nil, lostCall(ctx, name, errors.Join(ErrNotBegun, err))
 	}

@@ -74,6 +74,8 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	out := json.NewEncoder(w)
 	flush := http.NewResponseController(w)
+	w.WriteHeader(http.StatusOK)
+	_ = flush.Flush()  // tells the caller that somebody is at work; a broken connection shows later
 	var one sync.Mutex // events come from several goroutines
 	emit := func(e Event) error {
 		one.Lock()
