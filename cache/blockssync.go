@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"pifs/blockstore"
@@ -100,8 +101,8 @@ func (b *Blocks) makeDurable(ctx context.Context, batch map[blockstore.Address]*
 }
 
 // pinBatch moves the blocks of the round into the outbox. One that can no
-// longer be read is forgotten, so that whoever still has its plaintext can put
-// it again, and reported.
+// longer be read, and that no earlier round made durable, is forgotten, so that
+// whoever still has its plaintext can put it again, and reported.
 func (b *Blocks) pinBatch(ctx context.Context, batch map[blockstore.Address]*entry) error {
 	buf := b.buffers.get(blockstore.MaxBlock)
 	defer b.buffers.put(buf)
@@ -110,11 +111,19 @@ func (b *Blocks) pinBatch(ctx context.Context, batch map[blockstore.Address]*ent
 		if e.state == gone || e.state == pinned {
 			continue
 		}
-		block, _, err := b.backend.Get(ctx, e.desc, (*buf)[:0])
+		block, err := b.unsure(ctx, e, (*buf)[:0])
 		if errors.Is(err, blockstore.ErrLost) {
+			kept, err := b.keptBefore(ctx, e)
+			if err != nil {
+				return fmt.Errorf("pin block %v: %w", addr, err)
+			}
+			if kept {
+				b.index.amend(addr, owed) // to be offered again
+				continue
+			}
 			b.memory.remove(addr)
 			b.index.amend(addr, gone)
-			lost = append(lost, fmt.Errorf("pin block %v: %w", addr, err))
+			lost = append(lost, fmt.Errorf("pin block %v: %w", addr, blockstore.ErrLost))
 			continue
 		}
 		if err == nil {
@@ -131,6 +140,31 @@ func (b *Blocks) pinBatch(ctx context.Context, batch map[blockstore.Address]*ent
 		return fmt.Errorf("%d blocks are lost: %w", len(lost), lost[0])
 	}
 	return nil
+}
+
+// unsure appends a block to dst whose shards may not be safe. One that was
+// delivered since the last commit is in the outbox still, perhaps durably so,
+// whatever the stores can tell.
+func (b *Blocks) unsure(ctx context.Context, e *entry, dst []byte) ([]byte, error) {
+	if e.unpin {
+		block, err := b.outbox.get(ctx, e.desc.Address, dst)
+		if err == nil {
+			return block, nil
+		}
+	}
+	block, _, err := b.backend.Get(ctx, e.desc, dst)
+	return block, err
+}
+
+// keptBefore reports that an earlier round made a quorum of the same stripe
+// durable. What this round adds to it can be lost; the block is not, though
+// its stores may be away.
+func (b *Blocks) keptBefore(ctx context.Context, e *entry) (bool, error) {
+	was, err := b.index.db.lookup(ctx, e.desc.Address)
+	if err != nil || was == nil {
+		return false, err
+	}
+	return was.state != pinned && slices.Equal(was.desc.Shards, e.desc.Shards), nil
 }
 
 // unpin frees the outbox of blocks whose committed rows no longer need it.

@@ -51,8 +51,8 @@ func (x *index) commit(ctx context.Context) error {
 	return nil
 }
 
-// amend changes the state of a block of the running round to pinned, or to gone
-// in a round that will be aborted. A newer entry that waits for the next round
+// amend changes the state of a block of the running round to pinned, to owed if
+// its row on disk was durable before, or to gone in a round that will be aborted. A newer entry that waits for the next round
 // stays, and frees the outbox then.
 func (x *index) amend(addr blockstore.Address, to state) {
 	x.mu.Lock()

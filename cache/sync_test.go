@@ -132,3 +132,54 @@ func TestManyRowsStartARoundThemselves(t *testing.T) {
 	}
 	poll(t, func() bool { return b.index.waiting() < softPending })
 }
+
+// A block that the outbox holds durably was delivered, and the stores fail
+// before that is durable: the outbox still has it.
+func TestFailedSyncKeepsWhatTheOutboxHolds(t *testing.T) {
+	f, s := newFakeBackend(), testSealer()
+	b := openTest(t, t.TempDir(), f, Options{RetryEvery: time.Hour})
+	f.setDown(3)
+	ref := mustPut(t, b, s, plainOf(1, 300)) // pinned
+	failSyncOfBetter(t, b, f, ref, 1)
+	b.memory.drop()
+	mustGet(t, b, s, ref, plainOf(1, 300))
+	if st := b.index.totals(); st.pinned != 1 {
+		t.Errorf("%d blocks are pinned, want 1", st.pinned)
+	}
+}
+
+// A block with a durable quorum got its last shard, and the stores fail before
+// that is durable: it is known, and can be read when they are back.
+func TestFailedSyncKeepsADurableQuorum(t *testing.T) {
+	f, s := newFakeBackend(), testSealer()
+	b := openTest(t, t.TempDir(), f, Options{RetryEvery: time.Hour})
+	f.setDown(1)
+	ref := mustPut(t, b, s, plainOf(1, 300)) // owed
+	failSyncOfBetter(t, b, f, ref, 0)
+	f.setDown(0)
+	b.memory.drop()
+	mustGet(t, b, s, ref, plainOf(1, 300))
+	if st := b.index.totals(); st.owed != 1 {
+		t.Errorf("%d blocks are owed shards, want 1", st.owed)
+	}
+}
+
+// failSyncOfBetter syncs, delivers the block with down stores away, and syncs
+// again with three away and the others failing.
+func failSyncOfBetter(t *testing.T, b *Blocks, f *fakeBackend, ref blockstore.Ref, down int) {
+	t.Helper()
+	if err := b.Sync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	f.setDown(down)
+	if refused, err := b.deliver(t.Context(), ref.Address); refused || err != nil {
+		t.Fatalf("deliver: refused %v, %v", refused, err)
+	}
+	f.setDown(3)
+	f.mu.Lock()
+	f.syncErr, f.lossy = errDown, true
+	f.mu.Unlock()
+	if err := b.Sync(t.Context()); err != nil {
+		t.Errorf("sync of a block that is durable: %v", err)
+	}
+}

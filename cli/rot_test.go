@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"os"
@@ -187,7 +186,7 @@ func (c rotCase) check(ctx context.Context, step string, repair bool, log *slog.
 		return lost
 	}
 	if damaged > 0 {
-		c.t.Log(fmt.Sprintf("%q", lines))
+		c.t.Logf("%q", lines)
 	}
 	return damaged
 }
