@@ -27,14 +27,19 @@ func start() error {
 	limit := flag.Duration("time", time.Hour, "how long; what runs then runs to its end")
 	dir := flag.String("dir", os.TempDir(), "a folder on the disk to use; everything lies below it")
 	out := flag.String("out", "integration/torture/out", "where the summary and the plot go")
+	only := flag.Bool("soak", false, "the soak only, without the long tests beside it")
 	flag.Parse()
+	list := trials()
+	if *only {
+		list = nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, *limit)
 	defer cancel()
-	return torture(ctx, *dir, *out)
+	return torture(ctx, *dir, *out, list)
 }
 
 // torture runs the soak and the trials beside each other until ctx ends.
-func torture(ctx context.Context, dir, out string) error {
+func torture(ctx context.Context, dir, out string, list []trial) error {
 	begun := time.Now()
 	said := func(format string, args ...any) {
 		fmt.Fprintf(os.Stderr, "%7.0f s  "+format+"\n", append([]any{time.Since(begun).Seconds()}, args...)...)
@@ -48,7 +53,7 @@ func torture(ctx context.Context, dir, out string) error {
 	soaked, cancel := context.WithCancel(lasting)
 	soakErr := make(chan error, 1)
 	go func() { soakErr <- s.run(soaked) }()
-	all := runTrials(ctx, trials(), said)
+	all := runTrials(ctx, list, said)
 	cancel()
 	err = <-soakErr
 	err = errors.Join(err, rested(lasting, d), d.close(lasting))

@@ -46,7 +46,13 @@ type verdict struct {
 // so nothing is left behind.
 func runTrials(ctx context.Context, list []trial, said func(format string, args ...any)) []verdict {
 	var all []verdict
+	if len(list) == 0 {
+		<-ctx.Done()
+	}
 	for {
+		if ctx.Err() != nil {
+			return all
+		}
 		for _, t := range list {
 			if ctx.Err() != nil {
 				return all
