@@ -78,24 +78,28 @@ func (s *Sealer) open(dst, block []byte, ref Ref) ([]byte, error) {
 		return nil, fmt.Errorf("%w: address does not match", ErrCorrupt)
 	}
 	if len(block) == size+sealOverhead {
-		return s.openPlain(dst, block, ref)
+		return s.openFull(dst, block, ref)
 	}
 	return s.openPacked(dst, block, ref)
 }
 
-// openPlain opens a block whose payload was not compressed, straight into
-// dst.
-func (s *Sealer) openPlain(dst, block []byte, ref Ref) ([]byte, error) {
+// openFull opens a block that is as long as one that is not compressed,
+// straight into dst. Of fewer than 32 bytes zstd may make as many again, and
+// Seal calls that worthwhile: those are unpacked after all.
+func (s *Sealer) openFull(dst, block []byte, ref Ref) ([]byte, error) {
 	start := len(dst)
 	out, err := s.decrypt(slices.Grow(dst, len(block)), block, ref.Key)
 	if err != nil {
 		return nil, err
 	}
 	end := len(out) - codecLen
-	if out[end] != codecPlain {
-		return nil, fmt.Errorf("%w: codec %d at full size", ErrCorrupt, out[end])
+	switch {
+	case out[end] == codecPlain:
+		return out[:start+int(ref.Size)], nil
+	case out[end] == codecZstd && ref.Size < worthwhile:
+		return s.packer.unpack(dst, slices.Clone(out[start:]), int(ref.Size))
 	}
-	return out[:start+int(ref.Size)], nil
+	return nil, fmt.Errorf("%w: codec %d at full size", ErrCorrupt, out[end])
 }
 
 // openPacked opens a block whose payload is shorter than its plaintext.

@@ -57,6 +57,35 @@ func TestSealOpens(t *testing.T) {
 	}
 }
 
+// TestSealOpensShort seals runs of zeros before other bytes: of some, zstd makes
+// exactly as many bytes again, so that the length does not tell the codec.
+func TestSealOpensShort(t *testing.T) {
+	s := blockstore.NewSealer(benchScope)
+	equal := 0
+	for size := 1; size <= 64; size++ {
+		for zeros := range size + 1 {
+			plain := make([]byte, size)
+			for i := zeros; i < size; i++ {
+				plain[i] = byte(0x11 + 7*i)
+			}
+			block, ref, err := s.Seal(nil, plain)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := s.Open([]byte("kept"), block, ref)
+			if err != nil || string(got) != "kept"+string(plain) {
+				t.Fatalf("%d zeros in %d bytes: opened %q, %v", zeros, size, got, err)
+			}
+			if len(block) == size+17 && payloadKey(t, append(bytes.Clone(plain), 0)) != ref.Key {
+				equal++
+			}
+		}
+	}
+	if equal == 0 {
+		t.Error("no block is as long compressed as it is plain: the test shows nothing")
+	}
+}
+
 func TestSealCompressesWhatPays(t *testing.T) {
 	s := blockstore.NewSealer(benchScope)
 	for name, below := range map[string]float64{

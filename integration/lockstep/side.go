@@ -93,7 +93,8 @@ type look struct {
 }
 
 // looks returns what a step may change: the files it names, their
-// directories, and its slot.
+// directories, and its slot. What may close a descriptor has none: its number
+// could be that of something the runtime opened since.
 func (s *side) looks(step *Step) []look {
 	var all []look
 	dir := s.base(step)
@@ -103,7 +104,8 @@ func (s *side) looks(step *Step) []look {
 			all = append(all, look{what: fmt.Sprintf("dir %q", parent), dir: dir, path: parent})
 		}
 	}
-	if fd := s.slots[step.Slot]; fd >= 0 && len(step.Path) == 0 {
+	closes := step.Op == Close || step.Op == Dup
+	if fd := s.slots[step.Slot]; fd >= 0 && len(step.Path) == 0 && !closes {
 		all = append(all, look{what: "slot", dir: fd})
 	}
 	return all
