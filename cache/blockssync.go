@@ -167,13 +167,14 @@ func (b *Blocks) keptBefore(ctx context.Context, e *entry) (bool, error) {
 	return was.state != pinned && slices.Equal(was.desc.Shards, e.desc.Shards), nil
 }
 
-// unpin frees the outbox of blocks whose committed rows no longer need it.
+// unpin frees the outbox of blocks whose committed rows no longer need it. One
+// that was forgotten and pinned again since the round began stays.
 func (b *Blocks) unpin(ctx context.Context, batch map[blockstore.Address]*entry) error {
 	for addr, e := range batch {
 		if !e.unpin {
 			continue
 		}
-		if err := b.outbox.remove(ctx, addr); err != nil {
+		if err := b.outbox.remove(ctx, addr, func() bool { return b.index.pinnedAnew(addr) }); err != nil {
 			return fmt.Errorf("free outbox of block %v: %w", addr, err)
 		}
 	}

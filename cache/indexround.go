@@ -71,3 +71,12 @@ func (x *index) amend(addr blockstore.Address, to state) {
 	}
 	x.round[addr] = &e
 }
+
+// pinnedAnew reports that an entry that waits for a round has its bytes in the
+// outbox.
+func (x *index) pinnedAnew(addr blockstore.Address) bool {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	e, ok := x.pending[addr]
+	return ok && e.state == pinned
+}

@@ -88,11 +88,13 @@ func (o *outbox) has(ctx context.Context, addr blockstore.Address) (bool, error)
 	return pack.Has(ctx, blockstore.ShardID(addr))
 }
 
-func (o *outbox) remove(ctx context.Context, addr blockstore.Address) error {
-	o.mu.RLock()
-	defer o.mu.RUnlock()
+// remove drops a block unless needed still says that the index names it here.
+// No block is pinned between the question and the removal.
+func (o *outbox) remove(ctx context.Context, addr blockstore.Address, needed func() bool) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	pack, err := o.usable()
-	if err != nil {
+	if err != nil || needed() {
 		return err
 	}
 	return pack.Delete(ctx, blockstore.ShardID(addr))

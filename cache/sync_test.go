@@ -183,3 +183,27 @@ func failSyncOfBetter(t *testing.T, b *Blocks, f *fakeBackend, ref blockstore.Re
 		t.Errorf("sync of a block that is durable: %v", err)
 	}
 }
+
+// A pinned block is forgotten, and pinned again while the round runs that
+// frees the outbox of it: the bytes stay.
+func TestRoundKeepsWhatWasPinnedAnew(t *testing.T) {
+	f, s := newFakeBackend(), testSealer()
+	b := openTest(t, t.TempDir(), f, Options{RetryEvery: time.Hour})
+	f.setDown(3)
+	ref := mustPut(t, b, s, plainOf(1, 300))
+	if err := b.Forget(t.Context(), ref.Address); err != nil {
+		t.Fatal(err)
+	}
+	f.mu.Lock()
+	f.during = func() {
+		if _, err := b.Put(t.Context(), s, plainOf(1, 300)); err != nil {
+			t.Error(err)
+		}
+	}
+	f.mu.Unlock()
+	if err := b.Sync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b.memory.drop()
+	mustGet(t, b, s, ref, plainOf(1, 300))
+}
