@@ -23,6 +23,7 @@ type fakeBackend struct {
 	down    []bool
 	syncErr error // what Sync says …
 	lossy   bool  // … after having lost what was not synced
+	getErr  error // what Get says, if not nil
 	puts    int
 	gets    int
 	syncs   int
@@ -94,6 +95,9 @@ func (f *fakeBackend) Get(ctx context.Context, d blockstore.Descriptor, dst []by
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.gets++
+	if f.getErr != nil {
+		return dst, false, f.getErr
+	}
 	shards, degraded := make([][]byte, len(d.Shards)), false
 	for i, id := range d.Shards {
 		if s := f.stores[i][id]; s != nil && !f.down[i] {

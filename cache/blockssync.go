@@ -20,6 +20,10 @@ type rounds struct {
 	mu   sync.Mutex
 	next *round     // not begun yet; callers may still join
 	turn sync.Mutex // held by the round that runs
+	// doubt says that the backend failed to sync, and that not all blocks of
+	// that round were pinned: its next Sync says nothing about them. Guarded by
+	// turn.
+	doubt bool
 }
 
 // Sync returns when every block that was put before the call is durable: its
@@ -85,12 +89,18 @@ func (b *Blocks) syncRound(ctx context.Context) error {
 // the shards, the blocks are pinned instead, so that one bad store does not
 // make every fsync fail.
 func (b *Blocks) makeDurable(ctx context.Context, batch map[blockstore.Address]*entry) error {
-	if cause := b.backend.Sync(ctx); cause != nil {
+	cause := b.backend.Sync(ctx)
+	if cause != nil {
+		b.rounds.doubt = true // also for the next round, should this one be cut short
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		b.o.Log.Warn("stores did not sync; pinning the blocks", "blocks", len(batch), "cause", cause)
-		if err := b.pinBatch(ctx, batch); err != nil {
+	}
+	if b.rounds.doubt {
+		err := b.pinBatch(ctx, batch)
+		b.rounds.doubt = err != nil && !errors.Is(err, blockstore.ErrLost) // which is said after all were looked at
+		if err != nil {
 			return errors.Join(cause, err)
 		}
 	}

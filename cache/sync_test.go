@@ -87,6 +87,38 @@ func TestFailedSyncPinsTheBlocks(t *testing.T) {
 	}
 }
 
+// A failed sync whose blocks could not be pinned either leaves them in doubt:
+// the stores' next sync says nothing about them.
+func TestSyncAfterPinningFailed(t *testing.T) {
+	f, s := newFakeBackend(), testSealer()
+	b := openTest(t, t.TempDir(), f, Options{RetryEvery: time.Hour})
+	plain := plainOf(0, 20_000)
+	ref := mustPut(t, b, s, plain)
+	b.memory.remove(ref.Address)
+	f.syncErr, f.getErr = errDown, errDown
+	if err := b.Sync(t.Context()); !errors.Is(err, errDown) {
+		t.Fatalf("sync without stores and without the block: %v", err)
+	}
+	f.mu.Lock()
+	f.syncErr, f.getErr = nil, nil
+	f.mu.Unlock()
+	if err := b.Sync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if st := b.Stats(); st.Outbox != 1 {
+		t.Errorf("the block is taken for durable: %+v", st)
+	}
+	mustGet(t, b, s, ref, plain)
+	second := mustPut(t, b, s, plainOf(1, 20_000))
+	if err := b.Sync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if st := b.Stats(); st.Outbox != 1 {
+		t.Errorf("a block is pinned that stores vouch for: %+v", st)
+	}
+	mustGet(t, b, s, second, plainOf(1, 20_000))
+}
+
 // If the shards are gone as well, Sync must say so and forget the blocks, so
 // that they can be put again.
 func TestFailedSyncWithLostShards(t *testing.T) {
