@@ -165,6 +165,34 @@ func TestLogStaysBounded(t *testing.T) {
 	}
 }
 
+// A log that cannot be rotated goes on in the old file, and rotates later.
+func TestLogGoesOnWhenItCannotRotate(t *testing.T) {
+	h := create(t, Settings{})
+	l, err := h.OpenLog(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.limit = 10
+	must(t, os.MkdirAll(h.Path("log.1", "in the way"), 0o700))
+	for _, line := range []string{"first line\n", "second line\n"} {
+		if _, err := l.Write([]byte(line)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if text, err := os.ReadFile(h.Path("log")); err != nil || !strings.Contains(string(text), "second line") {
+		t.Errorf("the log lost a line: %q, %v", text, err)
+	}
+	must(t, os.RemoveAll(h.Path("log.1")))
+	must(t, os.Rename(h.Path("log"), h.Path("log.1"))) // as an attempt leaves it that could not open the new file
+	if _, err := l.Write([]byte("third line\n")); err != nil {
+		t.Fatal(err)
+	}
+	must(t, l.Close())
+	if text, err := os.ReadFile(h.Path("log")); err != nil || string(text) != "third line\n" {
+		t.Errorf("the new log reads %q, %v", text, err)
+	}
+}
+
 func TestWriteFileReplacesWhole(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "f")
 	must(t, WriteFile(path, []byte("one")))

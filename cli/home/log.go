@@ -1,7 +1,9 @@
 package home
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"sync"
 
@@ -50,8 +52,9 @@ func (l *Log) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.size+int64(len(p)) > l.limit && l.size > 0 {
+		// The old file takes the line if there can be no new one.
 		if err := l.rotate(); err != nil {
-			return 0, err
+			fmt.Fprintln(l.f, err)
 		}
 	}
 	n, err := l.f.Write(p)
@@ -59,12 +62,17 @@ func (l *Log) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// rotate starts a new file, or leaves the old one open. A name that is gone
+// went in an attempt that could not open the new file.
 func (l *Log) rotate() error {
-	if err := os.Rename(l.path, l.path+".1"); err != nil {
+	old := l.f
+	if err := os.Rename(l.path, l.path+".1"); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("rotate log: %w", err)
 	}
-	l.f.Close()
-	return l.open()
+	if err := l.open(); err != nil {
+		return err
+	}
+	return old.Close()
 }
 
 // Close closes the file.
