@@ -24,6 +24,9 @@ func (e *engine) check(ctx context.Context, a checkArgs, emit emitter) (checkRes
 	if err := e.stack.swarm.Reopen(ctx); err != nil {
 		e.log.Warn("stores are away", "err", err)
 	}
+	// A head that is forgotten meanwhile keeps its blocks until it was looked at.
+	e.collecting.Lock()
+	defer e.collecting.Unlock()
 	r := checkResults{Volumes: []checkResult{}}
 	for _, name := range names {
 		one, err := e.checkVolume(ctx, name, a.Repair, emit)
