@@ -14,7 +14,7 @@ import (
 const reapBatch = 256
 
 // reap deletes the shards of doomed blocks, durably, and then forgets them.
-// Those of which a store keeps something for now stay doomed.
+// Those of which a store still keeps something stay doomed.
 func (b *Blocks) reap(ctx context.Context) (g Garbage, err error) {
 	after := []byte{}
 	var failed error
