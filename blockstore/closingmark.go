@@ -90,7 +90,7 @@ func HashFile(path string) (sum [32]byte, err error) {
 	}
 	defer f.Close()
 	h := blake3.New()
-	if _, err := io.CopyBuffer(h, f, make([]byte, 1<<20)); err != nil {
+	if _, err := io.Copy(h, f); err != nil {
 		return sum, fmt.Errorf("hash %s: %w", path, err)
 	}
 	h.Sum(sum[:0])

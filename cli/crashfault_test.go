@@ -59,13 +59,17 @@ func TestFaultPoints(t *testing.T) {
 		return
 	}
 	points := 0
+	p := newProgress(t, total*len(faults()))
 	for kind := range faults() {
 		chosen := choose(t, total, 4)
 		for n := range total {
 			// Kinds begin in different places, to see more of the workload.
 			if chosen((n + kind*total/(4*len(faults()))) % total) {
 				points++
-				testFaultPoint(t, kind, n)
+				p.at(kind*total + n)
+				if !testFaultPoint(t, kind, n) {
+					p.failures++
+				}
 			}
 		}
 	}
@@ -77,14 +81,15 @@ func TestFaultPoints(t *testing.T) {
 func TestFsyncThatFailed(t *testing.T) {
 	for _, file := range []string{"/heads", "/journal/", "/meta.db-wal", "/blocks.db-wal", "/index.db-wal", "/pack-"} {
 		f := faultfs.Fault{N: 1, Errno: syscall.EIO, SyncOf: file}
-		if hits := testFault(t, f, ""); hits != 1 {
+		if hits, _ := testFault(t, f, ""); hits != 1 {
 			t.Errorf("%d fsyncs of %s failed", hits, file)
 		}
 	}
 }
 
-// testFault runs the workload with f and returns how many calls failed.
-func testFault(t *testing.T, f faultfs.Fault, again string) int {
+// testFault runs the workload with f and returns how many calls failed, and
+// whether all was well.
+func testFault(t *testing.T, f faultfs.Fault, again string) (hits int, ok bool) {
 	t.Helper()
 	fs := faultfs.New()
 	hits, out, err := runFault(t, fs, f, new(int))
@@ -97,14 +102,15 @@ func testFault(t *testing.T, f faultfs.Fault, again string) int {
 	if err != nil {
 		t.Errorf("%+v, %d calls failed: %v\n%s\n%s", f, hits, err, out, again)
 	}
-	return hits
+	return hits, err == nil
 }
 
-func testFaultPoint(t *testing.T, kind, n int) {
+func testFaultPoint(t *testing.T, kind, n int) bool {
 	t.Helper()
 	f := faults()[kind]
 	f.N = n
-	testFault(t, f, fmt.Sprintf("again: %s=%d:%d go test ./cli -run 'TestFaultPoints$'", faultVariable, kind, n))
+	_, ok := testFault(t, f, fmt.Sprintf("again: %s=%d:%d go test ./cli -run 'TestFaultPoints$'", faultVariable, kind, n))
+	return ok
 }
 
 // runFault runs the workload while f happens, and counts the calls.

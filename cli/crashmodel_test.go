@@ -88,6 +88,7 @@ type modelNode struct {
 	mode   uint32
 	target string
 	data   []byte
+	sum    string // of data; "" until it is asked for
 	xattrs map[string]string
 }
 
@@ -115,6 +116,7 @@ func (m model) apply(s step) {
 	case "truncate":
 		n.resize(s.size)
 	case "punch":
+		n.resize(int64(len(n.data)))
 		clear(n.data[s.off:min(s.off+s.size, int64(len(n.data)))])
 	case "chmod":
 		n.mode = uint32(s.size)
@@ -136,10 +138,11 @@ func (m model) rename(from, to string) {
 	delete(m, from)
 }
 
+// resize gives n bytes of its own to change.
 func (n *modelNode) resize(size int64) {
 	data := make([]byte, size)
 	copy(data, n.data)
-	n.data = data
+	n.data, n.sum = data, ""
 }
 
 // listing describes everything that can be seen: a line for each path.
@@ -164,7 +167,10 @@ func listed(n *modelNode, links int) string {
 	case n.target != "":
 		return "link to " + n.target
 	}
-	return fmt.Sprintf("file %o, %d links, %d bytes, sum %.4x, xattrs %q", n.mode, links, len(n.data), sha256.Sum256(n.data), n.xattrs)
+	if n.sum == "" {
+		n.sum = fmt.Sprintf("%.4x", sha256.Sum256(n.data))
+	}
+	return fmt.Sprintf("file %o, %d links, %d bytes, sum %s, xattrs %q", n.mode, links, len(n.data), n.sum, n.xattrs)
 }
 
 // minus tells in what t differs from want, "" if in nothing.

@@ -18,7 +18,8 @@ import (
 )
 
 const (
-	// PIFS_CRASHPOINTS says how many points to look at; "all" for every one.
+	// PIFS_CRASHPOINTS says how many points to look at: a number, "all", or
+	// "2/8" for the second of eight shares of all, which other processes take.
 	pointsVariable = "PIFS_CRASHPOINTS"
 	// PIFS_CRASHPOINT names a single point, in the record that a failed test
 	// left in the file PIFS_CRASHLOG.
@@ -26,6 +27,7 @@ const (
 	logVariable   = "PIFS_CRASHLOG"
 
 	recoveryLimit = 2 * time.Minute
+	progressEvery = 15 * time.Second
 )
 
 // TestCrashPoints lets the machine stop after the n-th change of the disk, for
@@ -39,12 +41,14 @@ func TestCrashPoints(t *testing.T) {
 	r := &replay{t: t, disk: faultfs.NewDisk(), trees: history(workload(), func(int) bool { return true })}
 	chosen := choose(t, len(log), 40)
 	points, states, kept := 0, 0, ""
+	p := newProgress(t, len(log))
 	for n := range log {
 		r.apply(&log[n])
 		if !chosen(n) {
 			continue
 		}
 		points++
+		p.at(n)
 		for crash := range faultfs.Crashes {
 			states++
 			err := r.recover(crash, uint64(n))
@@ -54,6 +58,7 @@ func TestCrashPoints(t *testing.T) {
 			if kept == "" {
 				kept = keep(t, log)
 			}
+			p.failures++
 			t.Errorf("crash after call %d of %d (%s), %s, in step %d:\n%v\nagain: %s=%d %s=%s go test ./cli -run 'TestCrashPoints$'",
 				n, len(log), log[n].Kind, crash, r.begun, err, pointVariable, n, logVariable, kept)
 		}
@@ -111,13 +116,35 @@ func choose(t *testing.T, total, usual int) func(int) bool {
 	case "all":
 		usual = total
 	default:
+		var share, of int
+		if _, err := fmt.Sscanf(text, "%d/%d", &share, &of); err == nil && 0 < share && share <= of {
+			return func(n int) bool { return n%of == share-1 }
+		}
 		var err error
 		if usual, err = strconv.Atoi(text); err != nil || usual <= 0 {
-			t.Fatalf("%s=%q is not a number of points", pointsVariable, text)
+			t.Fatalf("%s=%q is no number of points, and no share of them", pointsVariable, text)
 		}
 	}
 	step := max(1, total/usual)
 	return func(n int) bool { return n%step == step/2 }
+}
+
+// progress tells now and then how far a long enumeration is.
+type progress struct {
+	t               *testing.T
+	total, failures int
+	told            time.Time
+}
+
+func newProgress(t *testing.T, total int) *progress {
+	return &progress{t: t, total: total, told: time.Now()}
+}
+
+func (p *progress) at(n int) {
+	if time.Since(p.told) >= progressEvery {
+		p.told = time.Now()
+		p.t.Logf("at %d of %d, %d failures so far", n, p.total, p.failures)
+	}
 }
 
 // replay is the disk after the calls up to now, and what had been acknowledged.

@@ -15,20 +15,16 @@ const (
 )
 
 // start begins the volume's background work.
-func (v *Volume) start() error {
+func (v *Volume) start() {
 	workers := max(2, runtime.GOMAXPROCS(0))
 	v.chunkers = make(chan *blockstore.Chunker, workers)
 	v.buffers = make(chan []byte, workers)
 	for range workers {
-		c, err := blockstore.NewChunker(v.o.Keys.Scope)
-		if err != nil {
-			return err
-		}
-		v.chunkers <- c
+		v.chunkers <- nil
 		v.buffers <- nil
 	}
 	if v.o.ReadOnly {
-		return nil
+		return
 	}
 	for range workers {
 		v.tasks.Go(v.flusher)
@@ -36,7 +32,6 @@ func (v *Volume) start() error {
 	v.tasks.Go(v.keeper)
 	v.tasks.Go(v.committer)
 	v.tasks.Go(v.sweep)
-	return nil
 }
 
 // stop ends the background work and waits for it.

@@ -108,19 +108,19 @@ type Volume struct {
 	fresh    map[Ino]struct{}  // inodes with fresh bytes
 	queue    []Ino             // inodes to flush
 	queued   map[Ino]flushKind
-	wake     *sync.Cond // flushers: queue grew; writers: budget fell; flush ended
-	chunkers chan *blockstore.Chunker
-	buffers  chan []byte    // chunks on their way into blocks
-	kick     chan struct{}  // the keeper is to look now
-	flushes  int            // under way
-	spoiled  map[Ino]uint64 // files whose content cannot be stored because parts are lost, and its version
-	tallied  bool           // every file that is not inlined has a tally
-	lostAll  bool           // the database was used before, and has nothing
-	notice   string         // what Open did that people should know
-	inUse    map[uint32]int // journal segments that reads and flushes under way need
-	hoard    bool           // some journal records could not be accounted for: trim none
-	loading  bool           // the database is being filled from a head: it has no count until it is whole
-	holding  bool           // a commit waits for flushes to end: start none
+	wake     *sync.Cond               // flushers: queue grew; writers: budget fell; flush ended
+	chunkers chan *blockstore.Chunker // nil: not made yet
+	buffers  chan []byte              // chunks on their way into blocks
+	kick     chan struct{}            // the keeper is to look now
+	flushes  int                      // under way
+	spoiled  map[Ino]uint64           // files whose content cannot be stored because parts are lost, and its version
+	tallied  bool                     // every file that is not inlined has a tally
+	lostAll  bool                     // the database was used before, and has nothing
+	notice   string                   // what Open did that people should know
+	inUse    map[uint32]int           // journal segments that reads and flushes under way need
+	hoard    bool                     // some journal records could not be accounted for: trim none
+	loading  bool                     // the database is being filled from a head: it has no count until it is whole
+	holding  bool                     // a commit waits for flushes to end: start none
 	stopping bool
 	litter   []Ino // roots of trees that a crash left unattached
 	// namesBlocks says that extents not saved yet name blocks that may not be
@@ -199,7 +199,7 @@ func Open(ctx context.Context, o Options) (*Volume, error) {
 		if !o.ReadOnly {
 			v.log.mem = o.Session
 		}
-		err = v.start()
+		v.start()
 	}
 	if err == nil && v.log.mem != nil {
 		if err = v.resume(ctx); err != nil {
