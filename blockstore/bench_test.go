@@ -23,11 +23,12 @@ func BenchmarkChunk(b *testing.B) {
 	}
 	b.SetBytes(int64(len(data)))
 	for b.Loop() {
-		c.Reset(bytes.NewReader(data))
-		for {
-			if _, err := c.Next(); err != nil {
-				break
+		for rest := data; len(rest) > 0; {
+			n := c.Cut(rest, 0)
+			if n == 0 {
+				n = len(rest)
 			}
+			rest = rest[n:]
 		}
 	}
 }
@@ -197,13 +198,14 @@ func BenchmarkPipeline(b *testing.B) {
 		for off := 0; off < size; off += 64 << 10 {
 			copy(data[off:], fmt.Sprint(i, "."))
 		}
-		chunker.Reset(bytes.NewReader(data))
-		for {
-			chunk, err := chunker.Next()
-			if err != nil {
-				break
+		for rest := data; len(rest) > 0; {
+			n := chunker.Cut(rest, 0)
+			if n == 0 {
+				n = len(rest)
 			}
+			var chunk []byte
 			var ref blockstore.Ref
+			chunk, rest = rest[:n], rest[n:]
 			if block, ref, err = sealer.Seal(block[:0], chunk); err != nil {
 				b.Fatal(err)
 			}

@@ -2,12 +2,12 @@ package blockstore_test
 
 import (
 	"bytes"
-	"errors"
 	"io"
 	"slices"
 	"testing"
-	"testing/iotest"
 
+	chunkers "github.com/PlakarKorp/go-cdc-chunkers"
+	"github.com/zeebo/blake3"
 	"pgregory.net/rapid"
 
 	"pifs/blockstore"
@@ -23,36 +23,22 @@ func newChunker(t *testing.T, scope blockstore.Secret) *blockstore.Chunker {
 	return c
 }
 
-// cuts chunks what r has to read, checks sizes and that nothing is lost, and
-// returns the chunk lengths.
-func cuts(t *testing.T, c *blockstore.Chunker, r io.Reader, want []byte) (lengths []int) {
+// cuts chunks data, checks the sizes, and returns the chunk lengths.
+func cuts(t *testing.T, c *blockstore.Chunker, data []byte) (lengths []int) {
 	t.Helper()
-	c.Reset(r)
-	var got []byte
-	for {
-		chunk, err := c.Next()
-		if err == io.EOF {
-			break
+	for len(data) > 0 {
+		n := c.Cut(data, 0)
+		switch {
+		case n == 0:
+			n = len(data)
+			if n >= blockstore.MaxChunk {
+				t.Fatalf("no cut in %d bytes", n)
+			}
+		case n < blockstore.MinChunk || n > blockstore.MaxChunk || n > len(data):
+			t.Fatalf("chunk %d has %d of %d bytes", len(lengths), n, len(data))
 		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(chunk) < 1 || len(chunk) > blockstore.MaxChunk {
-			t.Fatalf("chunk of %d bytes", len(chunk))
-		}
-		got = append(got, chunk...)
-		lengths = append(lengths, len(chunk))
-	}
-	if chunk, err := c.Next(); err != io.EOF || len(chunk) != 0 {
-		t.Fatalf("after the end: %d bytes, %v", len(chunk), err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Fatalf("chunks make %d bytes that differ from the %d read", len(got), len(want))
-	}
-	for i, n := range lengths {
-		if n < blockstore.MinChunk && i < len(lengths)-1 {
-			t.Fatalf("chunk %d of %d has %d bytes", i, len(lengths), n)
-		}
+		data = data[n:]
+		lengths = append(lengths, n)
 	}
 	return lengths
 }
@@ -64,35 +50,69 @@ func TestChunkerSizes(t *testing.T) {
 		0, 1, 100, blockstore.MinChunk - 1, blockstore.MinChunk, blockstore.MinChunk + 1,
 		blockstore.MaxChunk, blockstore.MaxChunk + 1, 2*blockstore.MaxChunk + 1,
 	} {
-		lengths := cuts(t, c, bytes.NewReader(data[:size]), data[:size])
+		lengths := cuts(t, c, data[:size])
 		if (size == 0) != (len(lengths) == 0) {
 			t.Errorf("%d bytes make %d chunks", size, len(lengths))
 		}
 	}
-	if n := len(cuts(t, c, bytes.NewReader(data), data)); n < 12 || n > 28 {
+	if n := len(cuts(t, c, data)); n < 12 || n > 28 {
 		t.Errorf("20 MiB make %d chunks", n)
 	}
 	zeros := make([]byte, 9<<20)
-	lengths := cuts(t, c, bytes.NewReader(zeros), zeros)
+	lengths := cuts(t, c, zeros)
 	if lengths[0] != lengths[1] {
 		t.Errorf("equal bytes are cut differently: %v", lengths)
 	}
 }
 
-// However the reader behaves, the cuts are the same.
-func TestChunkerReaders(t *testing.T) {
+// The engine of the library is the definition of the cuts.
+func TestChunkerCutsLikeTheEngine(t *testing.T) {
+	c := newChunker(t, benchScope)
+	key := make([]byte, 32)
+	blake3.DeriveKey("pifs 2026-01-01 chunker key v1", benchScope[:], key)
+	opts := &chunkers.ChunkerOpts{MinSize: blockstore.MinChunk, NormalSize: blockstore.AvgChunk, MaxSize: blockstore.MaxChunk, Key: key}
+	rapid.Check(t, func(r *rapid.T) {
+		_, data := blocktest.Shard(rapid.Uint64().Draw(r, "seed"), rapid.IntRange(1, 12<<20).Draw(r, "size"))
+		if rapid.Bool().Draw(r, "zeros") { // no cut before the largest size
+			from := rapid.IntRange(0, len(data)-1).Draw(r, "from")
+			clear(data[from:min(len(data), from+6<<20)])
+		}
+		engine, err := chunkers.NewChunker("fastcdc-v1.0.0", bytes.NewReader(data), opts)
+		if err != nil {
+			r.Fatal(err)
+		}
+		for i, n := range cuts(t, c, data) {
+			chunk, err := engine.Next()
+			if err != nil && err != io.EOF || len(chunk) != n {
+				r.Fatalf("chunk %d has %d bytes, %v; the engine's has %d", i, n, err, len(chunk))
+			}
+		}
+		if chunk, err := engine.Next(); err != io.EOF || len(chunk) != 0 {
+			r.Fatalf("the engine has %d bytes more, %v", len(chunk), err)
+		}
+	})
+}
+
+// However the bytes arrive, the cuts are the same.
+func TestChunkerGoesOn(t *testing.T) {
 	c := newChunker(t, benchScope)
 	_, data := blocktest.Shard(2, 6<<20+12345)
-	want := cuts(t, c, bytes.NewReader(data), data)
-	for name, r := range map[string]io.Reader{
-		"half":          iotest.HalfReader(bytes.NewReader(data)),
-		"data with EOF": iotest.DataErrReader(bytes.NewReader(data)),
-		"small reads":   io.MultiReader(iotest.OneByteReader(bytes.NewReader(data[:1000])), bytes.NewReader(data[1000:])),
-	} {
-		if got := cuts(t, c, r, data); !slices.Equal(got, want) {
-			t.Errorf("%s: cuts %v, want %v", name, got, want)
+	lengths := cuts(t, c, data)
+	rapid.Check(t, func(r *rapid.T) {
+		off, step := 0, rapid.IntRange(1, 1<<20).Draw(r, "step")
+		for i, want := range lengths[:len(lengths)-1] {
+			n, seen := 0, 0
+			for have := step; n == 0; have += step {
+				have = min(have, len(data)-off)
+				n, seen = c.Cut(data[off:off+have], seen), have
+				step = min(2*step, blockstore.MaxChunk)
+			}
+			if n != want {
+				r.Fatalf("chunk %d has %d bytes, want %d", i, n, want)
+			}
+			off += n
 		}
-	}
+	})
 }
 
 // A cut depends only on the bytes since the one before it: starting anew at
@@ -101,10 +121,9 @@ func TestChunkerCutsAreLocal(t *testing.T) {
 	_, data := blocktest.Shard(3, 10<<20)
 	c := newChunker(t, benchScope)
 	off := 0
-	for _, n := range cuts(t, c, bytes.NewReader(data), data) {
-		c.Reset(bytes.NewReader(data[off:min(len(data), off+blockstore.MaxChunk)]))
-		if chunk, err := c.Next(); err != nil || len(chunk) != n {
-			t.Fatalf("chunk at %d has %d bytes, %v; want %d", off, len(chunk), err, n)
+	for _, n := range cuts(t, c, data) {
+		if got := c.Cut(data[off:min(len(data), off+blockstore.MaxChunk)], 0); got != n && off+n < len(data) {
+			t.Fatalf("chunk at %d has %d bytes; want %d", off, got, n)
 		}
 		off += n
 	}
@@ -114,12 +133,11 @@ func TestChunkerCutsAreLocal(t *testing.T) {
 func TestChunkerCutsIgnoreTheRest(t *testing.T) {
 	_, data := blocktest.Shard(7, 6<<20)
 	c := newChunker(t, benchScope)
-	first := cuts(t, c, bytes.NewReader(data), data)[0]
+	first := cuts(t, c, data)[0]
 	rapid.Check(t, func(r *rapid.T) {
 		tail := rapid.SliceOfN(rapid.Byte(), 1, 100).Draw(r, "tail")
-		c.Reset(io.MultiReader(bytes.NewReader(data[:first+1]), bytes.NewReader(tail)))
-		if chunk, err := c.Next(); err != nil || len(chunk) != first {
-			r.Fatalf("chunk of %d bytes, %v; want %d", len(chunk), err, first)
+		if n := c.Cut(append(slices.Clone(data[:first+1]), tail...), 0); n != first {
+			r.Fatalf("chunk of %d bytes; want %d", n, first)
 		}
 	})
 }
@@ -151,7 +169,7 @@ func TestChunkerResynchronises(t *testing.T) {
 func ids(t *testing.T, c *blockstore.Chunker, data []byte) map[blockstore.ShardID]bool {
 	t.Helper()
 	set := make(map[blockstore.ShardID]bool)
-	for _, n := range cuts(t, c, bytes.NewReader(data), data) {
+	for _, n := range cuts(t, c, data) {
 		set[blockstore.ShardIDOf(data[:n])] = true
 		data = data[n:]
 	}
@@ -160,25 +178,9 @@ func ids(t *testing.T, c *blockstore.Chunker, data []byte) map[blockstore.ShardI
 
 func TestChunkerIsKeyed(t *testing.T) {
 	_, data := blocktest.Shard(5, 5<<20)
-	one := cuts(t, newChunker(t, blockstore.Secret{1}), bytes.NewReader(data), data)
-	two := cuts(t, newChunker(t, blockstore.Secret{2}), bytes.NewReader(data), data)
+	one := cuts(t, newChunker(t, blockstore.Secret{1}), data)
+	two := cuts(t, newChunker(t, blockstore.Secret{2}), data)
 	if slices.Equal(one, two) {
 		t.Fatal("two scopes cut alike")
 	}
-}
-
-func TestChunkerReadError(t *testing.T) {
-	c := newChunker(t, benchScope)
-	if _, err := c.Next(); err == nil {
-		t.Error("a chunk before the first Reset")
-	}
-	_, data := blocktest.Shard(6, 100)
-	broken := errors.New("broken")
-	c.Reset(io.MultiReader(bytes.NewReader(data), iotest.ErrReader(broken)))
-	for range 3 {
-		if chunk, err := c.Next(); !errors.Is(err, broken) || chunk != nil {
-			t.Fatalf("%d bytes, %v; want the reader's error", len(chunk), err)
-		}
-	}
-	cuts(t, c, bytes.NewReader(data), data) // Reset recovers
 }

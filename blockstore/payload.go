@@ -46,6 +46,19 @@ func (p *packer) pack(dst, plain []byte) []byte {
 	return append(append(dst, plain...), codecPlain)
 }
 
+// packInPlace turns plain into its payload, in the memory of plain.
+func (p *packer) packInPlace(plain []byte) []byte {
+	if looksCompressible(plain) {
+		scratch := p.scratch(packSpace(len(plain)))
+		defer p.release(scratch)
+		*scratch = p.compress(*scratch, plain)
+		if out := *scratch; len(out) <= len(plain)-len(plain)/worthwhile {
+			return append(append(plain[:0], out...), codecZstd)
+		}
+	}
+	return append(plain, codecPlain)
+}
+
 // looksCompressible judges three samples, so that neither a dense header nor
 // a plain one decides for the whole chunk.
 func looksCompressible(plain []byte) bool {

@@ -46,16 +46,44 @@ func (s *Sealer) Seal(dst, plain []byte) ([]byte, Ref, error) {
 	}
 	start := len(dst)
 	out := s.packer.pack(slices.Grow(dst, packSpace(len(plain))+tagLen), plain)
-	payload := out[start:]
+	block, ref, err := s.encrypt(out[start:], len(plain))
+	if err != nil {
+		return dst, Ref{}, err
+	}
+	return joined(out[:start], block), ref, nil
+}
+
+// SealInPlace is Seal into the memory of plain, which is lost. It allocates
+// unless plain has room for a codec byte and a tag: SealedLen bytes in all.
+func (s *Sealer) SealInPlace(plain []byte) ([]byte, Ref, error) {
+	if len(plain) < 1 || len(plain) > MaxChunk {
+		return plain, Ref{}, fmt.Errorf("seal %d bytes: %w", len(plain), ErrTooLarge)
+	}
+	return s.encrypt(s.packer.packInPlace(plain), len(plain))
+}
+
+// SealedLen returns the size of the largest block that size bytes make.
+func SealedLen(size int) int { return size + sealOverhead }
+
+// encrypt makes payload, of size bytes of plaintext, a block where it stands.
+func (s *Sealer) encrypt(payload []byte, size int) ([]byte, Ref, error) {
 	key := s.keyOf(payload)
 	aead, err := newAEAD(key)
 	if err != nil {
-		return dst, Ref{}, fmt.Errorf("seal block: %w", err)
+		return nil, Ref{}, fmt.Errorf("seal block: %w", err)
 	}
 	block := aead.Seal(payload[:0], zeroNonce[:], payload, nil)
-	out = append(out[:start], block...) // moves nothing when out had room for the tag
-	ref := Ref{Address: AddressOf(block), Key: key, Size: uint32(len(plain))}
-	return out, ref, nil
+	return block, Ref{Address: AddressOf(block), Key: key, Size: uint32(size)}, nil
+}
+
+// joined returns dst with block appended, which stands there already if dst
+// had room for it: appending it to itself would still copy it.
+func joined(dst, block []byte) []byte {
+	n := len(dst) + len(block)
+	if cap(dst) >= n && &dst[:n][len(dst)] == &block[0] {
+		return dst[:n]
+	}
+	return append(dst, block...)
 }
 
 // Open appends the plaintext of block to dst and returns the extended slice.

@@ -49,6 +49,12 @@ func TestSealOpens(t *testing.T) {
 			if !ok || len(block) > len(plain)+17 || ref.Address != blockstore.AddressOf(block) || int(ref.Size) != len(plain) {
 				t.Fatalf("%d bytes sealed for %d, ref %+v", len(block), len(plain), ref)
 			}
+			for _, room := range []int{0, blockstore.SealedLen(len(plain)) - len(plain)} {
+				buf := append(make([]byte, 0, len(plain)+room), plain...)
+				if again, ref2, err := s.SealInPlace(buf); err != nil || ref2 != ref || !bytes.Equal(again, block) {
+					t.Fatalf("sealed in place with %d bytes of room: %d bytes, ref %+v, %v", room, len(again), ref2, err)
+				}
+			}
 			got, err := s.Open([]byte("kept"), block, ref)
 			if err != nil || !bytes.Equal(got, append([]byte("kept"), plain...)) {
 				t.Fatalf("opened %d bytes, %v", len(got), err)

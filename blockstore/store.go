@@ -13,6 +13,7 @@ var (
 	ErrLost     = errors.New("too few shards left") // fewer than k shards of a stripe can be had
 	ErrFormat   = errors.New("malformed")           // an encoding that we would not have written
 	ErrTooLarge = errors.New("too large")           // a size beyond its bound
+	ErrLate     = errors.New("no answer in time")   // the call still runs, and uses the memory that it was given
 	ErrClosed   = errors.New("store is closed")
 )
 

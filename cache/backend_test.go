@@ -20,6 +20,7 @@ type fakeBackend struct {
 	coder   *blockstore.Coder
 	class   blockstore.Class
 	stores  []map[blockstore.ShardID]*fakeShard
+	late    error // of a put that was placed
 	down    []bool
 	syncErr error // what Sync says …
 	lossy   bool  // … after having lost what was not synced
@@ -78,7 +79,7 @@ func (f *fakeBackend) Put(ctx context.Context, addr blockstore.Address, block []
 	if placed < f.class.Quorum() {
 		return d, placed, errDown
 	}
-	return d, placed, nil
+	return d, placed, f.late
 }
 
 func (f *fakeBackend) Get(ctx context.Context, d blockstore.Descriptor, dst []byte) ([]byte, bool, error) {

@@ -17,7 +17,8 @@ import (
 type Backend interface {
 	// Put stores block as a stripe and returns its descriptor and how many
 	// shards were placed. With fewer than the class's quorum it returns the
-	// first cause as well; the descriptor is valid all the same.
+	// first cause as well; the descriptor is valid all the same. An error that
+	// is blockstore.ErrLate says that block is still in use, whatever was placed.
 	Put(ctx context.Context, addr blockstore.Address, block []byte) (blockstore.Descriptor, int, error)
 
 	// Get appends the block to dst, checked against its address. degraded
@@ -133,17 +134,32 @@ func (b *Blocks) open(dir string) error {
 // Put seals plain and stores the block unless it is known already. The block
 // can be read on return and is durable after Sync. plain is not kept.
 func (b *Blocks) Put(ctx context.Context, s *blockstore.Sealer, plain []byte) (blockstore.Ref, error) {
+	buf := b.buffers.get(len(plain) + sealSlack)
+	*buf = append(*buf, plain...)
+	ref, err := b.PutInPlace(ctx, s, buf)
+	if *buf != nil {
+		b.buffers.put(buf)
+	}
+	return ref, err
+}
+
+// PutInPlace is Put for who gives the memory of *plain away: it becomes the
+// block. On return *plain is empty, with that memory to use again, or nil.
+func (b *Blocks) PutInPlace(ctx context.Context, s *blockstore.Sealer, plain *[]byte) (blockstore.Ref, error) {
 	if b.closed.Load() {
 		return blockstore.Ref{}, blockstore.ErrClosed
 	}
-	buf := b.buffers.get(len(plain) + sealSlack)
-	defer b.buffers.put(buf)
-	block, ref, err := s.Seal((*buf)[:0], plain)
+	size := len(*plain)
+	block, ref, err := s.SealInPlace(*plain)
+	*plain = block[:0]
 	if err != nil {
-		return blockstore.Ref{}, fmt.Errorf("seal block of %d bytes: %w", len(plain), err)
+		return blockstore.Ref{}, fmt.Errorf("seal block of %d bytes: %w", size, err)
 	}
-	*buf = block
-	if err := b.store(ctx, ref, block); err != nil {
+	kept, err := b.store(ctx, ref, block)
+	if kept {
+		*plain = nil
+	}
+	if err != nil {
 		return blockstore.Ref{}, fmt.Errorf("store block %v: %w", ref.Address, err)
 	}
 	return ref, nil
@@ -159,47 +175,49 @@ func (b *Blocks) PutNode(ctx context.Context, s *blockstore.Sealer, plain []byte
 	return ref, err
 }
 
-// store places a block under its address unless the index knows it.
-func (b *Blocks) store(ctx context.Context, ref blockstore.Ref, block []byte) error {
+// store places a block under its address unless the index knows it. kept says
+// that the backend still uses the block's memory.
+func (b *Blocks) store(ctx context.Context, ref blockstore.Ref, block []byte) (kept bool, err error) {
 	b.touch(ref.Address) // before it is looked up: see Collection
 	if e, err := b.index.lookup(ctx, ref.Address); err != nil || e != nil {
-		return err
+		return false, err
 	}
 	unlock, err := b.locks.lock(ctx, ref.Address)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer unlock()
 	if e, err := b.index.lookup(ctx, ref.Address); err != nil || e != nil {
-		return err // another Put of the same block came first
+		return false, err // another Put of the same block came first
 	}
-	if err := b.place(ctx, ref, block); err != nil {
-		return err
+	if kept, err = b.place(ctx, ref, block); err != nil {
+		return kept, err
 	}
-	return b.relieve(ctx)
+	return kept, b.relieve(ctx)
 }
 
 // place offers block to the backend and pins it if too few stores took it.
-func (b *Blocks) place(ctx context.Context, ref blockstore.Ref, block []byte) error {
+func (b *Blocks) place(ctx context.Context, ref blockstore.Ref, block []byte) (kept bool, err error) {
 	d, placed, cause := b.backend.Put(ctx, ref.Address, block)
+	kept = errors.Is(cause, blockstore.ErrLate)
 	if err := ctx.Err(); err != nil {
-		return err
+		return kept, err
 	}
 	if err := d.Validate(); err != nil {
-		return errors.Join(cause, err)
+		return kept, errors.Join(cause, err)
 	}
 	e := &entry{desc: d, plain: ref.Size, state: stateOf(d.Class, placed)}
 	if e.state != pinned {
-		return b.index.set(ctx, e)
+		return kept, b.index.set(ctx, e)
 	}
 	if b.index.totals().pinned == 0 { // once, and not for every block that follows
 		b.o.Log.Warn("blocks wait in the outbox", "placed", placed, "cause", cause)
 	}
-	err := b.outbox.pin(ctx, ref.Address, block, func() error { return b.index.set(ctx, e) })
+	err = b.outbox.pin(ctx, ref.Address, block, func() error { return b.index.set(ctx, e) })
 	if err != nil {
-		return errors.Join(cause, fmt.Errorf("pin in outbox: %w", err))
+		err = errors.Join(cause, fmt.Errorf("pin in outbox: %w", err))
 	}
-	return nil
+	return kept, err
 }
 
 // relieve keeps the number of rows that wait for a round within bounds.

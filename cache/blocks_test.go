@@ -25,6 +25,26 @@ func TestPutThenGet(t *testing.T) {
 	}
 }
 
+// A put gives the memory back, unless the backend still uses it.
+func TestPutInPlace(t *testing.T) {
+	f, s := newFakeBackend(), testSealer()
+	b := openTest(t, t.TempDir(), f, Options{})
+	for i, late := range []error{nil, blockstore.ErrLate} {
+		f.late = late
+		plain := plainOf(i, 300_000)
+		buf := bytes.Clone(plain)
+		ref, err := b.PutInPlace(t.Context(), s, &buf)
+		if err != nil || len(buf) != 0 || (buf == nil) != (late != nil) {
+			t.Fatalf("backend says %v: room for %d bytes given back, %v", late, cap(buf), err)
+		}
+		mustGet(t, b, s, ref, plain)
+		buf = append(buf[:0], plain...)
+		if again, err := b.PutInPlace(t.Context(), s, &buf); err != nil || again != ref || buf == nil {
+			t.Fatalf("known block: %v, %v", again, err)
+		}
+	}
+}
+
 func TestPutNodeStaysInMemory(t *testing.T) {
 	b, s := openTest(t, t.TempDir(), newFakeBackend(), Options{}), testSealer()
 	plain := plainOf(0, 9000)

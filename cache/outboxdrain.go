@@ -108,13 +108,16 @@ func (b *Blocks) deliver(ctx context.Context, addr blockstore.Address) (refused 
 		return false, err
 	}
 	buf := b.buffers.get(int(e.desc.Length))
-	defer b.buffers.put(buf)
 	block, err := b.block(ctx, addr, (*buf)[:0])
 	if err != nil {
+		b.buffers.put(buf)
 		return false, fmt.Errorf("read waiting block %v: %w", addr, err)
 	}
 	*buf = block
 	d, placed, cause := b.backend.Put(ctx, addr, block)
+	if !errors.Is(cause, blockstore.ErrLate) {
+		b.buffers.put(buf)
+	}
 	if err := d.Validate(); err != nil {
 		return false, errors.Join(cause, err)
 	}

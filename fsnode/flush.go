@@ -200,35 +200,20 @@ func (v *Volume) flush(ctx context.Context, ino Ino, kind flushKind) error {
 // chunk stores a frozen file in blocks and returns its extents, up to where
 // they reach, and the next hard cut.
 func (v *Volume) chunk(ctx context.Context, f *frozen, final bool) ([]extent, chunked, error) {
-	chunks, err := v.takeChunker()
-	if err != nil {
-		return nil, chunked{}, err
-	}
-	defer func() { v.chunkers <- chunks }()
 	r := &rechunk{
 		base: f.base, pieces: f.pieces, size: f.size, final: final, hardCut: f.hardCut,
-		put:    func(ctx context.Context, p []byte) (blockstore.Ref, error) { return v.o.Blocks.Put(ctx, v.sealer, p) },
+		put: func(ctx context.Context, p *[]byte) (blockstore.Ref, error) {
+			return v.o.Blocks.PutInPlace(ctx, v.sealer, p)
+		},
 		readAt: func(ctx context.Context, off int64, p []byte) error { return v.readFrozen(ctx, f, off, p) },
-		chunks: chunks, bufs: v.buffers,
+		cuts:   v.chunker, buf: <-v.chunkers, bufs: v.buffers,
 	}
+	defer func() { v.chunkers <- r.buf }()
 	exts, limit, err := r.run(ctx, f.baseSize)
 	if final && limit == f.size {
 		r.hardCut = 0
 	}
 	return exts, chunked{limit: limit, hardCut: r.hardCut}, err
-}
-
-// takeChunker waits for a chunker, which the caller puts back. Its buffers are
-// made with the first use: many a volume is only read.
-func (v *Volume) takeChunker() (*blockstore.Chunker, error) {
-	if c := <-v.chunkers; c != nil {
-		return c, nil
-	}
-	c, err := blockstore.NewChunker(v.o.Keys.Scope)
-	if err != nil {
-		v.chunkers <- nil
-	}
-	return c, err
 }
 
 // chunked says how far a file was stored.

@@ -18,6 +18,9 @@ import (
 // bytes between holes are chunked, each run from its own beginning.
 const zeroBlock = blockstore.MinChunk
 
+// chunkRoom is the size of the buffers in which chunks are cut and sealed.
+const chunkRoom = blockstore.MaxChunk + 64
+
 // rechunk turns a file's content into its canonical extents. It reads and
 // chunks only around what changed: a cut depends on the bytes since the
 // previous cut alone, so from the first old cut that a new cut meets again
@@ -29,9 +32,10 @@ type rechunk struct {
 	size   int64
 	final  bool // false: the file is still growing, leave its last chunk fresh
 
-	readAt func(ctx context.Context, off int64, p []byte) error // of base and pieces together
-	put    func(ctx context.Context, plain []byte) (blockstore.Ref, error)
-	chunks *blockstore.Chunker
+	readAt func(ctx context.Context, off int64, p []byte) error             // of base and pieces together
+	put    func(ctx context.Context, plain *[]byte) (blockstore.Ref, error) // may take the memory
+	cuts   *blockstore.Chunker
+	buf    []byte      // what is read and not cut yet
 	bufs   chan []byte // for chunks that are being put: as many as may be at a time
 
 	hardCut int64 // a cut that no change beyond it can move, or 0
@@ -164,28 +168,50 @@ func (r *rechunk) resync(start, end int64) (int64, error) {
 // chunking is over, at the position that resync must return.
 func (r *rechunk) segment(pos, end int64) (next int64, done bool, err error) {
 	src := &segmentReader{r: r, pos: pos}
-	r.chunks.Reset(src)
+	r.buf = r.buf[:0]
 	for {
-		chunk, err := r.chunks.Next()
-		if errors.Is(err, io.EOF) {
-			return pos, false, nil
-		}
+		n, err := r.fill(src)
 		if err != nil {
 			return 0, true, err
 		}
-		cut := pos + int64(len(chunk))
+		if n == 0 {
+			return pos, false, nil
+		}
+		cut := pos + int64(n)
 		if !r.final && cut == r.size && r.allFresh(pos) {
 			return -1 - pos, true, nil
 		}
-		if err := r.emit(pos, chunk); err != nil {
+		if tail := int64(n) - cut%zeroBlock; cut < r.size && tail > 0 && !allZero(r.buf[tail:n]) {
+			r.hardCut = cut // its block is no hole, whatever follows
+		}
+		if err := r.emit(pos, n); err != nil {
 			return 0, true, err
 		}
 		pos = cut
-		if tail := int64(len(chunk)) - pos%zeroBlock; pos < r.size && tail > 0 && !allZero(chunk[tail:]) {
-			r.hardCut = pos // its block is no hole, whatever follows
-		}
 		if pos >= end && pos < r.size && r.oldCut(pos) {
 			return pos, true, nil
+		}
+	}
+}
+
+// fill reads until a chunk stands at the beginning of buf, and returns its
+// length: 0 at the end of src.
+func (r *rechunk) fill(src *segmentReader) (int, error) {
+	if cap(r.buf) < chunkRoom {
+		r.buf = append(make([]byte, 0, chunkRoom), r.buf...)
+	}
+	for seen := 0; ; {
+		if n := r.cuts.Cut(r.buf, seen); n > 0 {
+			return n, nil
+		}
+		seen = len(r.buf)
+		n, err := src.Read(r.buf[seen:blockstore.MaxChunk])
+		r.buf = r.buf[:seen+n]
+		if errors.Is(err, io.EOF) {
+			return len(r.buf), nil
+		}
+		if err != nil {
+			return 0, err
 		}
 	}
 }
@@ -200,18 +226,25 @@ func (r *rechunk) allFresh(pos int64) bool {
 	return all
 }
 
-// emit stores a chunk in the background; its extent is filled in then.
-func (r *rechunk) emit(off int64, chunk []byte) error {
+// emit stores the first n bytes of buf as the chunk at off, in the background
+// and in their place; what follows them moves to another buffer. The extent is
+// filled in then.
+func (r *rechunk) emit(off int64, n int) error {
 	select {
 	case <-r.ctx.Done():
 		return context.Cause(r.ctx)
-	case buf := <-r.bufs:
-		buf = append(buf[:0], chunk...)
-		e := &extent{Off: off, Len: int64(len(chunk))}
+	case next := <-r.bufs:
+		if cap(next) < chunkRoom {
+			next = make([]byte, 0, chunkRoom)
+		}
+		next = append(next[:0], r.buf[n:]...)
+		chunk := r.buf[:n]
+		r.buf = next
+		e := &extent{Off: off, Len: int64(n)}
 		r.out = append(r.out, e)
 		r.group.Go(func() error {
-			ref, err := r.put(r.ctx, buf)
-			r.bufs <- buf
+			ref, err := r.put(r.ctx, &chunk)
+			r.bufs <- chunk
 			e.Ref = ref
 			return err
 		})

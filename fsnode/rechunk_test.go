@@ -17,9 +17,11 @@ func rechunkOnce(t *rapid.T, base []extent, baseSize int64, pieces []cache.Piece
 		t.Fatal(err)
 	}
 	r := &rechunk{
-		base: base, pieces: pieces, size: int64(len(data)), final: final, chunks: c, hardCut: hard, bufs: make(chan []byte, 1),
-		put: func(_ context.Context, p []byte) (blockstore.Ref, error) {
-			return blockstore.Ref{Address: blockstore.AddressOf(p), Size: uint32(len(p))}, nil
+		base: base, pieces: pieces, size: int64(len(data)), final: final, cuts: c, hardCut: hard, bufs: make(chan []byte, 1),
+		put: func(_ context.Context, p *[]byte) (blockstore.Ref, error) {
+			ref := blockstore.Ref{Address: blockstore.AddressOf(*p), Size: uint32(len(*p))}
+			clear(*p)
+			return ref, nil
 		},
 		readAt: func(_ context.Context, off int64, p []byte) error {
 			copy(p, data[off:])

@@ -3,8 +3,6 @@ package fsnode
 import (
 	"runtime"
 	"time"
-
-	"pifs/blockstore"
 )
 
 const (
@@ -17,7 +15,7 @@ const (
 // start begins the volume's background work.
 func (v *Volume) start() {
 	workers := max(2, runtime.GOMAXPROCS(0))
-	v.chunkers = make(chan *blockstore.Chunker, workers)
+	v.chunkers = make(chan []byte, workers)
 	v.buffers = make(chan []byte, workers)
 	for range workers {
 		v.chunkers <- nil

@@ -108,19 +108,20 @@ type Volume struct {
 	fresh    map[Ino]struct{}  // inodes with fresh bytes
 	queue    []Ino             // inodes to flush
 	queued   map[Ino]flushKind
-	wake     *sync.Cond               // flushers: queue grew; writers: budget fell; flush ended
-	chunkers chan *blockstore.Chunker // nil: not made yet
-	buffers  chan []byte              // chunks on their way into blocks
-	kick     chan struct{}            // the keeper is to look now
-	flushes  int                      // under way
-	spoiled  map[Ino]uint64           // files whose content cannot be stored because parts are lost, and its version
-	tallied  bool                     // every file that is not inlined has a tally
-	lostAll  bool                     // the database was used before, and has nothing
-	notice   string                   // what Open did that people should know
-	inUse    map[uint32]int           // journal segments that reads and flushes under way need
-	hoard    bool                     // some journal records could not be accounted for: trim none
-	loading  bool                     // the database is being filled from a head: it has no count until it is whole
-	holding  bool                     // a commit waits for flushes to end: start none
+	wake     *sync.Cond // flushers: queue grew; writers: budget fell; flush ended
+	chunker  *blockstore.Chunker
+	chunkers chan []byte    // what is being cut: a place for each flush or commit that may cut at a time
+	buffers  chan []byte    // chunks on their way into blocks
+	kick     chan struct{}  // the keeper is to look now
+	flushes  int            // under way
+	spoiled  map[Ino]uint64 // files whose content cannot be stored because parts are lost, and its version
+	tallied  bool           // every file that is not inlined has a tally
+	lostAll  bool           // the database was used before, and has nothing
+	notice   string         // what Open did that people should know
+	inUse    map[uint32]int // journal segments that reads and flushes under way need
+	hoard    bool           // some journal records could not be accounted for: trim none
+	loading  bool           // the database is being filled from a head: it has no count until it is whole
+	holding  bool           // a commit waits for flushes to end: start none
 	stopping bool
 	litter   []Ino // roots of trees that a crash left unattached
 	// namesBlocks says that extents not saved yet name blocks that may not be
@@ -182,8 +183,12 @@ func Open(ctx context.Context, o Options) (*Volume, error) {
 	if err := blockstore.MakeDir(o.Dir); err != nil {
 		return nil, fmt.Errorf("open volume %s: %w", o.Name, err)
 	}
+	chunker, err := blockstore.NewChunker(o.Keys.Scope)
+	if err != nil {
+		return nil, fmt.Errorf("open volume %s: %w", o.Name, err)
+	}
 	v := &Volume{
-		o: o, sealer: blockstore.NewSealer(o.Keys.Scope),
+		o: o, sealer: blockstore.NewSealer(o.Keys.Scope), chunker: chunker,
 		inodes: map[Ino]*inode{}, dents: map[dentKey]*dent{}, refs: map[Ino]*refs{},
 		pinned: btree.NewG(32, dentLess), touched: map[Ino]*touchSet{},
 		fresh: map[Ino]struct{}{}, queued: map[Ino]flushKind{}, spoiled: map[Ino]uint64{}, inUse: map[uint32]int{}, gen: 1, cuts: 1,
@@ -194,7 +199,7 @@ func Open(ctx context.Context, o Options) (*Volume, error) {
 	v.pending = newPendingRows()
 	v.views = newViews(v)
 	v.ctx, v.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	err := v.open(ctx)
+	err = v.open(ctx)
 	if err == nil {
 		if !o.ReadOnly {
 			v.log.mem = o.Session

@@ -117,7 +117,7 @@ func (m *member) get(ctx context.Context, limit time.Duration, id blockstore.Sha
 		dst = append(dst, shard...)
 		*buf = shard[:0]
 	}
-	if !errors.Is(err, errLate) {
+	if !errors.Is(err, blockstore.ErrLate) {
 		m.swarm.buffers.Put(buf)
 	}
 	if err != nil {

@@ -2,9 +2,10 @@ package swarm
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
+
+	"pifs/blockstore"
 )
 
 // A member may stop answering without an error: a network disk that is gone, a
@@ -23,12 +24,8 @@ type Patience struct {
 // defaultPatience leaves a disk the time to spin up.
 func defaultPatience() Patience { return Patience{Hedge: 2 * time.Second, Limit: 30 * time.Second} }
 
-// errLate says that a call was left behind: it still runs, and uses the memory
-// that it was given.
-var errLate = errors.New("no answer in time")
-
 // ask runs fn, a call of the member's store, and leaves it behind after limit,
-// or when ctx ends: the error is errLate then. It fails at once while an
+// or when ctx ends: the error is blockstore.ErrLate then. It fails at once while an
 // earlier call is late by more than limit.
 func (m *member) ask(ctx context.Context, limit time.Duration, fn func() error) error {
 	if err := ctx.Err(); err != nil {
@@ -52,7 +49,7 @@ func (m *member) ask(ctx context.Context, limit time.Duration, fn func() error) 
 		cause = fmt.Errorf("%w: no answer for %v", ErrUnreachable, limit)
 	}
 	m.leave(begun, done)
-	return fmt.Errorf("%w: %w", errLate, cause)
+	return fmt.Errorf("%w: %w", blockstore.ErrLate, cause)
 }
 
 // leave notes a call that is late until it is done.

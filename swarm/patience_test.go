@@ -25,6 +25,34 @@ func (h *hanging) Get(ctx context.Context, id blockstore.ShardID, dst []byte) ([
 	return h.Store.Get(ctx, id, dst)
 }
 
+func (h *hanging) Put(ctx context.Context, id blockstore.ShardID, shard []byte) error {
+	if h.shut.Load() {
+		<-h.open
+	}
+	return h.Store.Put(ctx, id, shard)
+}
+
+// TestPutLeftBehind puts a block while a store hangs: it is placed, and the
+// caller is told that its memory is still in use.
+func TestPutLeftBehind(t *testing.T) {
+	r := newRig(t, storeKinds()[0], 5)
+	s := r.Swarm
+	s.SetPatience(Patience{Hedge: time.Second, Limit: time.Second})
+	h := &hanging{Store: s.members[2].Store, open: make(chan struct{})}
+	h.shut.Store(true)
+	s.members[2].Store = h
+	block := bytes.Repeat([]byte{7}, 300_000)
+	addr := blockstore.AddressOf(block)
+	if _, placed, err := s.Put(t.Context(), addr, block); placed != 4 || !errors.Is(err, blockstore.ErrLate) {
+		t.Fatalf("with a store that hangs: %d shards, %v", placed, err)
+	}
+	block2 := bytes.Repeat([]byte{8}, 300_000) // the member is not asked again
+	if _, placed, err := s.Put(t.Context(), blockstore.AddressOf(block2), block2); placed != 4 || err != nil {
+		t.Fatalf("with a store that is known to hang: %d shards, %v", placed, err)
+	}
+	close(h.open)
+}
+
 // TestStoresThatHang reads with two of five stores that never return, gets an
 // error with three, and reads again once they have answered.
 func TestStoresThatHang(t *testing.T) {

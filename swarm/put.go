@@ -2,6 +2,7 @@ package swarm
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -16,18 +17,14 @@ const parallelFrom = 64 << 10
 // member. A shard whose home does not take it goes to a spare. placed is how
 // many members have theirs: at least the class's quorum, or the error says why
 // the first of the others failed. The descriptor is valid in both cases. What
-// was placed is durable after Sync.
+// was placed is durable after Sync. If the error is blockstore.ErrLate, whatever
+// was placed, a member that does not answer still uses the memory of block.
 func (s *Swarm) Put(ctx context.Context, addr blockstore.Address, block []byte) (blockstore.Descriptor, int, error) {
 	d, shards, err := s.coder.Encode(s.class, addr, block)
 	if err != nil {
 		return d, 0, err
 	}
 	left := s.left.Load()
-	defer func() {
-		if s.left.Load() == left { // else a put may have been left behind with them
-			shards.Release()
-		}
-	}()
 	order := s.order(addr)
 	n := int(d.Class.N)
 	errs := make([]error, n)
@@ -36,11 +33,17 @@ func (s *Swarm) Put(ctx context.Context, addr blockstore.Address, block []byte) 
 	})
 	holders, cause := s.putSpares(ctx, d, shards, order, errs)
 	s.note(holders, len(holders), d.Class.Quorum())
+	var late error // of this put or of another
+	if s.left.Load() == left {
+		shards.Release()
+	} else {
+		late = blockstore.ErrLate
+	}
 	if len(holders) < d.Class.Quorum() {
 		return d, len(holders), fmt.Errorf("place stripe %v: %d of %d shards, %d needed: %w",
-			addr, len(holders), n, d.Class.Quorum(), cause)
+			addr, len(holders), n, d.Class.Quorum(), errors.Join(cause, late))
 	}
-	return d, len(holders), nil
+	return d, len(holders), late
 }
 
 // putSpares offers the shards that failed to the members after the n-th. It
