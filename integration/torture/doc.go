@@ -14,7 +14,10 @@
 //	flat    of a series of samples: over its second half it does not grow, as
 //	        far as its scatter lets one say so
 //
-// It prints a summary, leaves it with all samples and a plot in
-// integration/torture/out, and fails when a trial failed, when the soak read
+// The exhaustive trials do a part of everything each time that their turn
+// comes, so that an hour has seen all trials and a night all points.
+//
+// It prints a summary, leaves it with all samples, a plot and the whole output
+// of every run in integration/torture/out, and fails when a trial failed, when the soak read
 // something else than it wrote, or when a series is not flat.
 package main

@@ -90,7 +90,7 @@ func (r *report) markdown() string {
 	}
 	for _, v := range r.Verdicts {
 		if !v.OK {
-			fmt.Fprintf(&b, "\n## %s failed\n\n```\n%s\n```\n", v.Trial, v.Output)
+			fmt.Fprintf(&b, "\n## %s failed\n\nAll of it is in `%s`. Again (seeds are printed below): `%s`\n\n```\n%s\n```\n", v.Trial, v.Log, v.Again, v.Output)
 		}
 	}
 	if err := r.err(); err != nil {
