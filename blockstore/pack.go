@@ -20,6 +20,9 @@ type PackOptions struct {
 	// MustExist refuses to make a store where there is none, so that a disk
 	// that is not mounted is not mistaken for an empty one.
 	MustExist bool
+	// NoteStrays keeps note of shards that were found without the index knowing
+	// them, until they are deleted or settled; see Strays.
+	NoteStrays bool
 	// Warn is told of damage that was found and worked around, from any
 	// goroutine. Nil ignores it.
 	Warn func(error)

@@ -18,6 +18,7 @@ import (
 type change struct {
 	location
 	deleted bool
+	stray   bool // found on opening; see packstray.go
 }
 
 // batch is one transaction of the index.
@@ -32,7 +33,7 @@ func (x *packIndex) commit(b batch) error {
 	if err != nil {
 		return fmt.Errorf("write index: %w", indexError(err))
 	}
-	if err := errors.Join(applyChanges(tx, b.changes), applyStats(tx, b.stats)); err != nil {
+	if err := errors.Join(applyChanges(tx, b.changes), applyStrays(tx, b.changes), applyStats(tx, b.stats)); err != nil {
 		return fmt.Errorf("write index: %w", errors.Join(indexError(err), tx.Rollback()))
 	}
 	failpoint.Hit(failpoint.PackIndexWriting)

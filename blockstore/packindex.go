@@ -52,6 +52,7 @@ type packStat struct {
 type packIndex struct {
 	path   string
 	mark   Mark // found when it was opened
+	made   bool // there was none
 	db     *sql.DB
 	get    *sql.Stmt
 	listed *sql.Stmt
@@ -98,6 +99,10 @@ func (x *packIndex) prepare() error {
 		if _, err := x.db.Exec("BEGIN;" + indexSchema + "COMMIT;"); err != nil {
 			return fmt.Errorf("create index: %w", indexError(err))
 		}
+		x.made = true
+	}
+	if _, err := x.db.Exec(straySchema); err != nil { // older indexes lack it
+		return fmt.Errorf("open index: %w", indexError(err))
 	}
 	var err error
 	if x.get, err = x.db.Prepare("SELECT pack, off, size FROM shard WHERE id = ?"); err != nil {

@@ -18,7 +18,9 @@ func (p *Pack) recoverAll() error {
 	if err := p.recoverIndex(); err != nil {
 		return err
 	}
-	if len(packs) > 0 && len(p.stats) == 0 {
+	// An index without packs is no damage: the machine stopped before the first
+	// commit, and the packs are read as ends of packs are after any crash.
+	if len(packs) > 0 && p.index.made {
 		p.warn(fmt.Errorf("the index is missing: building it from %d packs", len(packs)))
 	}
 	if err := p.dropMissing(packs); err != nil {
@@ -206,7 +208,7 @@ func (p *Pack) adopt(loc location, id ShardID) error {
 		return nil
 	}
 	p.filter.add(id)
-	p.recent[id] = change{location: loc}
+	p.recent[id] = change{location: loc, stray: p.opts.NoteStrays}
 	p.setLive(loc, +1)
 	if len(p.recent) >= flushAt {
 		return p.flush(ctx)

@@ -178,7 +178,7 @@ func (p *Pack) relocate(id ShardID, from location, shard []byte) error {
 	defer p.mu.Unlock()
 	p.setLive(from, -1)
 	p.setLive(to, +1)
-	p.note(id, change{location: to})
+	p.note(id, change{location: to, stray: p.recent[id].stray})
 	return nil
 }
 

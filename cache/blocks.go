@@ -80,6 +80,7 @@ type Blocks struct {
 	rounds  rounds
 	counts  counters
 	running atomic.Pointer[Collection] // that is to be told of every put; or nil
+	placing sync.RWMutex               // held for reading from before a shard is put until its row is set
 
 	life     context.Context // ends when Close begins
 	end      context.CancelFunc
@@ -198,6 +199,8 @@ func (b *Blocks) store(ctx context.Context, ref blockstore.Ref, block []byte) (k
 
 // place offers block to the backend and pins it if too few stores took it.
 func (b *Blocks) place(ctx context.Context, ref blockstore.Ref, block []byte) (kept bool, err error) {
+	b.placing.RLock()
+	defer b.placing.RUnlock()
 	d, placed, cause := b.backend.Put(ctx, ref.Address, block)
 	kept = errors.Is(cause, blockstore.ErrLate)
 	if err := ctx.Err(); err != nil {
@@ -208,12 +211,12 @@ func (b *Blocks) place(ctx context.Context, ref blockstore.Ref, block []byte) (k
 	}
 	e := &entry{desc: d, plain: ref.Size, state: stateOf(d.Class, placed)}
 	if e.state != pinned {
-		return kept, b.index.set(ctx, e)
+		return kept, b.setRow(ctx, e)
 	}
 	if b.index.totals().pinned == 0 { // once, and not for every block that follows
 		b.o.Log.Warn("blocks wait in the outbox", "placed", placed, "cause", cause)
 	}
-	err = b.outbox.pin(ctx, ref.Address, block, func() error { return b.index.set(ctx, e) })
+	err = b.outbox.pin(ctx, ref.Address, block, func() error { return b.setRow(ctx, e) })
 	if err != nil {
 		err = errors.Join(cause, fmt.Errorf("pin in outbox: %w", err))
 	}

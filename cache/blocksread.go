@@ -159,7 +159,13 @@ func (b *Blocks) Adopt(ctx context.Context, d blockstore.Descriptor, plainSize u
 	if held {
 		e.state = pinned
 	}
-	return errors.Join(b.index.set(ctx, e), b.relieve(ctx))
+	return errors.Join(b.adopt(ctx, e), b.relieve(ctx))
+}
+
+func (b *Blocks) adopt(ctx context.Context, e *entry) error {
+	b.placing.RLock()
+	defer b.placing.RUnlock()
+	return b.setRow(ctx, e)
 }
 
 // Forget drops what is known of a block whose shards the caller has deleted,

@@ -30,8 +30,11 @@ type Collection struct {
 	b    *Blocks
 	live *filter // false positives keep garbage for a while, and nothing else
 
+	strays bool // are to be swept
+
 	mu      sync.Mutex
 	touched map[blockstore.Address]struct{} // put since the collection began
+	named   *filter                         // shards with a row; nil before strays are swept
 }
 
 // Garbage says what a collection found or freed.
@@ -54,6 +57,7 @@ func (b *Blocks) Collect() (*Collection, error) {
 	if !b.running.CompareAndSwap(nil, c) {
 		return nil, ErrCollecting
 	}
+	c.lookForStrays(b.life)
 	return c, nil
 }
 
@@ -72,7 +76,10 @@ func (b *Blocks) touch(addr blockstore.Address) {
 }
 
 // Keep says that a block is needed. One goroutine at a time may call it.
-func (c *Collection) Keep(addr blockstore.Address) { c.live.add(addr) }
+func (c *Collection) Keep(addr blockstore.Address) {
+	c.live.add(addr)
+	c.keepsRow(addr)
+}
 
 // Measure returns what Sweep would free.
 func (c *Collection) Measure(ctx context.Context) (g Garbage, err error) {
@@ -87,7 +94,7 @@ func (c *Collection) Measure(ctx context.Context) (g Garbage, err error) {
 }
 
 // Sweep forgets the blocks that were not kept and deletes their shards, and
-// those that an earlier sweep left. An error may leave some to the next.
+// those that an earlier sweep or a crash left. An error may leave some to the next.
 func (c *Collection) Sweep(ctx context.Context) (g Garbage, err error) {
 	if g, err = c.b.reap(ctx); err != nil {
 		return g, err
@@ -115,6 +122,9 @@ func (c *Collection) Sweep(ctx context.Context) (g Garbage, err error) {
 	})
 	if err == nil && doomed > 0 {
 		err = reap()
+	}
+	if err == nil {
+		err = c.sweepStrays(ctx)
 	}
 	return g, err
 }

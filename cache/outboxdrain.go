@@ -114,6 +114,8 @@ func (b *Blocks) deliver(ctx context.Context, addr blockstore.Address) (refused 
 		return false, fmt.Errorf("read waiting block %v: %w", addr, err)
 	}
 	*buf = block
+	b.placing.RLock()
+	defer b.placing.RUnlock()
 	d, placed, cause := b.backend.Put(ctx, addr, block)
 	if !errors.Is(cause, blockstore.ErrLate) {
 		b.buffers.put(buf)
@@ -123,7 +125,7 @@ func (b *Blocks) deliver(ctx context.Context, addr blockstore.Address) (refused 
 	}
 	better := &entry{desc: d, plain: e.plain, state: stateOf(d.Class, placed)}
 	if better.state < e.state {
-		return false, b.index.set(ctx, better)
+		return false, b.setRow(ctx, better)
 	}
 	if cause == nil {
 		cause = fmt.Errorf("place block %v: %d of %d shards", addr, placed, d.Class.N)

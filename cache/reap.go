@@ -2,7 +2,6 @@ package cache
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 
 	"pifs/blockstore"
@@ -80,23 +79,8 @@ func (db *indexDB) doomed(ctx context.Context, after []byte) (batch []*entry, er
 		return nil, sqlError(err)
 	}
 	defer rows.Close()
-	for rows.Next() {
-		var raw, row sql.RawBytes
-		if err := rows.Scan(&raw, &row); err != nil {
-			return nil, sqlError(err)
-		}
-		var addr blockstore.Address
-		if len(raw) != len(addr) {
-			return nil, fmt.Errorf("%w: address of %d bytes", blockstore.ErrCorrupt, len(raw))
-		}
-		copy(addr[:], raw)
-		e, err := parseRow(addr, row)
-		if err != nil {
-			return nil, err
-		}
-		batch = append(batch, e)
-	}
-	return batch, sqlError(rows.Err())
+	batch, err = scanRows(rows)
+	return batch, sqlError(err)
 }
 
 func (db *indexDB) forgetDoomed(ctx context.Context, batch []*entry) error {

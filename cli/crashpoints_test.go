@@ -199,10 +199,10 @@ func (r *replay) recover(crash faultfs.Crash, seed uint64) (err error) {
 	}
 	ctx, cancel := context.WithTimeout(r.t.Context(), recoveryLimit)
 	defer cancel()
-	if err := r.look(ctx, at); err != nil {
+	if err := r.look(ctx, at, (*opened).check); err != nil {
 		return err
 	}
-	if err := r.look(ctx, at); err != nil {
+	if err := r.look(ctx, at, (*opened).tidy); err != nil {
 		return fmt.Errorf("after recovery and a commit: %w", err)
 	}
 	return nil
@@ -238,8 +238,9 @@ func moveStores(dir string) error {
 	return nil
 }
 
-// look opens the home, compares the tree, checks, and closes, which commits.
-func (r *replay) look(ctx context.Context, dir string) error {
+// look opens the home, compares the tree, lets finish examine it, and closes,
+// which commits.
+func (r *replay) look(ctx context.Context, dir string, finish func(*opened, context.Context) error) error {
 	o, err := openHome(ctx, dir)
 	if err != nil {
 		return fmt.Errorf("open: %w", err)
@@ -252,7 +253,7 @@ func (r *replay) look(ctx context.Context, dir string) error {
 		err = o.repair(ctx)
 	}
 	if err == nil {
-		err = o.check(ctx)
+		err = finish(o, ctx)
 	}
 	return errors.Join(err, o.close(ctx))
 }

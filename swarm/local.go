@@ -61,7 +61,7 @@ func CreateLocal(dir string) (MemberID, error) {
 // OpenLocal opens the store of member id in dir. That it cannot be opened is
 // not an error but a condition, which Probe tells.
 func OpenLocal(dir string, id MemberID, log *slog.Logger) *Local {
-	opts := blockstore.PackOptions{MustExist: true}
+	opts := blockstore.PackOptions{MustExist: true, NoteStrays: true}
 	if log != nil {
 		opts.Warn = func(err error) { log.Warn("store damage", "err", err) }
 	}
@@ -204,6 +204,26 @@ func (l *Local) Compact(ctx context.Context, minGarbage float64) (int64, error) 
 	}
 	defer done()
 	return pack.Compact(ctx, minGarbage)
+}
+
+// Strays lists shards that a crash left unnamed; see blockstore.Pack.
+func (l *Local) Strays(ctx context.Context, after blockstore.ShardID, limit int) ([]blockstore.ShardID, error) {
+	pack, done, err := l.use()
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	return pack.Strays(ctx, after, limit)
+}
+
+// Settle says that strays are needed; see blockstore.Pack.
+func (l *Local) Settle(ctx context.Context, ids []blockstore.ShardID) error {
+	pack, done, err := l.use()
+	if err != nil {
+		return err
+	}
+	defer done()
+	return pack.Settle(ctx, ids)
 }
 
 // Probe reports whether the folder is where it was opened.
