@@ -82,6 +82,7 @@ const (
 const (
 	RenameNoReplace = 1
 	RenameExchange  = 2
+	RenameWhiteout  = 4
 )
 
 // Setxattr flags, as in setxattr(2).

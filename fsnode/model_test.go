@@ -185,9 +185,13 @@ func (k *machine) rename(t *rapid.T) {
 	}
 	d1, n1, _ := k.split(t, p)
 	d2, n2, _ := k.split(t, q)
-	err := k.r.v.Rename(bg, d1, n1, d2, n2, root)
+	flags := rapid.SampledFrom([]uint32{0, 0, RenameWhiteout}).Draw(t, "flags")
+	err := k.r.v.RenameFlags(bg, d1, n1, d2, n2, flags, root)
 	if !sameErr(t, fmt.Sprintf("rename %s %s", p, q), err, want) || a == b {
 		return
+	}
+	if flags == RenameWhiteout {
+		k.whiteoutGoes(t, d1, n1)
 	}
 	delete(k.m, q)
 	moved := model{}

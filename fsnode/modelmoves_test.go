@@ -61,6 +61,21 @@ func (k *machine) exchange(t *rapid.T) {
 	k.m = moved
 }
 
+// whiteoutGoes removes what a rename has left behind, once it may have been
+// through a commit.
+func (k *machine) whiteoutGoes(t *rapid.T, dir Ino, name string) {
+	if rapid.Bool().Draw(t, "commit") {
+		k.r.commit()
+	}
+	a, err := k.r.v.Lookup(bg, dir, name)
+	k.must(t, err)
+	if a.Mode != syscall.S_IFCHR || a.Rdev != 0 || a.Nlink != 1 {
+		t.Fatalf("whiteout %s: mode %o rdev %x nlink %d", name, a.Mode, a.Rdev, a.Nlink)
+	}
+	k.r.v.Forget(a.Ino, 1)
+	k.must(t, k.r.v.Unlink(bg, dir, name, root))
+}
+
 // copyAll makes one file what another is, through CopyRange if that will do.
 func (k *machine) copyAll(t *rapid.T) {
 	p, q := k.some(t, "from"), k.some(t, "to")

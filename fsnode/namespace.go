@@ -96,10 +96,7 @@ func (v *Volume) make(ctx context.Context, parent Ino, name string, rec record, 
 	}
 	v.lock()
 	defer v.unlock()
-	if v.pace(); v.failure != nil && v.log.replay == nil {
-		return Attr{}, v.failure
-	}
-	if err := v.o.Space.Admit(rowCost); err != nil && err != ErrWouldBlock && v.log.replay == nil {
+	if err := v.admitInode(); err != nil {
 		return Attr{}, err
 	}
 	if err := v.begin(ctx, len(rec.Target), logMargin, true); err != nil {
@@ -126,6 +123,19 @@ func (v *Volume) make(ctx context.Context, parent Ino, name string, rec record, 
 	made.Ino = in.ino
 	v.logged(ctx, made, []byte(rec.Target))
 	return v.linked(in), nil
+}
+
+// admitInode waits for the database to catch up, and refuses one more inode if
+// nothing can be kept, or there is no room. v.mu is held, and is given up while
+// it waits.
+func (v *Volume) admitInode() error {
+	if v.pace(); v.failure != nil && v.log.replay == nil {
+		return v.failure
+	}
+	if err := v.o.Space.Admit(rowCost); err != nil && err != ErrWouldBlock && v.log.replay == nil {
+		return err
+	}
+	return nil
 }
 
 // newInode gives rec a number and an owner, as what is made in dir at time t

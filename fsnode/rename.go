@@ -11,10 +11,10 @@ func (v *Volume) Rename(ctx context.Context, oldParent Ino, oldName string, newP
 	return v.RenameFlags(ctx, oldParent, oldName, newParent, newName, 0, cred)
 }
 
-// RenameFlags is Rename with one of the flags RenameNoReplace and
-// RenameExchange, as renameat2(2) says.
+// RenameFlags is Rename with flags, as renameat2(2) says; RenameExchange goes
+// with no other.
 func (v *Volume) RenameFlags(ctx context.Context, oldParent Ino, oldName string, newParent Ino, newName string, flags uint32, cred Cred) error {
-	if flags != 0 && flags != RenameNoReplace && flags != RenameExchange {
+	if flags&^(RenameNoReplace|RenameWhiteout) != 0 && flags != RenameExchange {
 		return syscall.EINVAL
 	}
 	if err := v.writable(max(oldParent, newParent)); err != nil {
@@ -22,6 +22,11 @@ func (v *Volume) RenameFlags(ctx context.Context, oldParent Ino, oldName string,
 	}
 	v.lock()
 	defer v.unlock()
+	if flags&RenameWhiteout != 0 {
+		if err := v.admitInode(); err != nil {
+			return err
+		}
+	}
 	if err := v.begin(ctx, 0, logMargin, true); err != nil {
 		return err
 	}
@@ -42,7 +47,7 @@ func (v *Volume) RenameFlags(ctx context.Context, oldParent Ino, oldName string,
 	}
 	o := op{Kind: opRename, At: v.now(), Ino: in.ino, Parent: oldParent, Name: oldName, To: newParent, Other: newName, Mode: flags}
 	switch {
-	case e.ino != 0 && flags == RenameNoReplace:
+	case e.ino != 0 && flags&RenameNoReplace != 0:
 		return syscall.EEXIST
 	case e.ino == 0 && flags == RenameExchange:
 		return syscall.ENOENT
@@ -50,6 +55,7 @@ func (v *Volume) RenameFlags(ctx context.Context, oldParent Ino, oldName string,
 		return nil // two names of one file: POSIX wants nothing done
 	case e.ino == 0:
 		v.move(in, from, d, to, e, o.At)
+		v.whiteout(&o, from, d, cred)
 		v.logged(ctx, o, nil)
 		return nil
 	}
@@ -70,8 +76,23 @@ func (v *Volume) RenameFlags(ctx context.Context, oldParent Ino, oldName string,
 	v.setDent(e, 0, 0)
 	v.unlinked(to, old, link{Parent: newParent, Name: newName}, o.At)
 	v.move(in, from, d, to, e, o.At)
+	v.whiteout(&o, from, d, cred)
 	v.logged(ctx, o, nil)
 	return nil
+}
+
+// whiteout leaves a character device 0:0 where the rename o has moved something
+// away, which is d of from, if that is asked for. v.mu is held.
+func (v *Volume) whiteout(o *op, from *inode, d *dent, cred Cred) {
+	if o.Mode&RenameWhiteout == 0 {
+		return
+	}
+	rec := record{Mode: syscall.S_IFCHR, Nlink: 1, Links: []link{{Parent: from.ino, Name: d.name}}}
+	in := v.newInode(from, rec, cred, o.At)
+	v.change(in)
+	v.setDent(d, in.ino, syscall.S_IFCHR)
+	v.dirChanged(from, +1, o.At)
+	o.Ino, o.UID, o.GID = in.ino, cred.UID, cred.GID
 }
 
 // exchange puts in, which is d of from, where old is, which is e of to, and old

@@ -20,8 +20,9 @@ import (
 // without us and does not ask again. fsnode.Volume is one.
 type Extended interface {
 	// RenameFlags is Rename with fsnode.RenameNoReplace, which fails with EEXIST
-	// if the new name is taken, or fsnode.RenameExchange, which exchanges what
-	// stands at both.
+	// if the new name is taken, fsnode.RenameExchange, which exchanges what
+	// stands at both, or fsnode.RenameWhiteout, which leaves what overlayfs takes
+	// for a removed name.
 	RenameFlags(ctx context.Context, oldParent fsnode.Ino, oldName string, newParent fsnode.Ino, newName string, flags uint32, cred fsnode.Cred) error
 
 	// Tmpfile makes a regular file without a name, which Link may give it one

@@ -16,6 +16,7 @@ func renameCases() []Case {
 		{"rename/permissions", renamePermissions},
 		{"rename/flags", renameFlags},
 		{"rename/exchange", renameExchange},
+		{"rename/whiteout", renameWhiteout},
 		{"rename/directory counts", renameCounts},
 	}
 }
@@ -210,6 +211,35 @@ func renameExchange(t *T) {
 	t.file("s/mine", "", 0o666)
 	t.must("chown", unix.Chown("s/mine", 1001, 1001))
 	t.as(1001, 1001, nil, func() { exchange("with another's in a sticky directory", "s/mine", "s/root's") })
+}
+
+// renameWhiteout: overlayfs needs it of a file system that it writes to.
+func renameWhiteout(t *T) {
+	whiteout := func(what, from, to string, flags uint) {
+		t.do(what, unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_WHITEOUT|flags))
+		t.stat(from)
+		t.stat(to)
+	}
+	t.file("f", "bytes", 0o644)
+	t.file("g", "others", 0o644)
+	t.dir("d", 0o755)
+	t.dir("s", 0o2777)
+	whiteout("to a new name", "f", "h", 0)
+	t.content("h")
+	whiteout("over a file", "h", "g", 0)
+	t.content("g")
+	whiteout("without replacing", "g", "h", unix.RENAME_NOREPLACE)
+	whiteout("of a directory into another", "d", "s/d", 0)
+	t.stat(".")
+	t.as(1001, 1001, nil, func() {
+		t.file("s/mine", "", 0o644)
+		whiteout("by another user, in a directory with setgid", "s/mine", "s/still mine", 0)
+		t.do("removing it", unix.Unlink("s/mine"))
+	})
+	t.stat("s")
+	t.must("link", unix.Link("g", "k"))
+	whiteout("over another name of the same file", "g", "k", 0)
+	whiteout("of a whiteout", "f", "e", 0)
 }
 
 func renameCounts(t *T) {

@@ -12,7 +12,6 @@ func Uncarried() []Case {
 	return []Case{
 		{"uncarried/acl", uncarriedACL},
 		{"uncarried/clone", uncarriedClone},
-		{"uncarried/rename", uncarriedRename},
 		{"uncarried/fallocate", uncarriedFallocate},
 		{"uncarried/flags", uncarriedFlags},
 		{"uncarried/birth", uncarriedBirth},
@@ -41,12 +40,6 @@ func uncarriedClone(t *T) {
 	t.do("FICLONE", unix.IoctlFileClone(to, from))
 	unix.Close(from)
 	unix.Close(to)
-}
-
-func uncarriedRename(t *T) {
-	t.file("a", "", 0o644)
-	t.do("whiteout", unix.Renameat2(unix.AT_FDCWD, "a", unix.AT_FDCWD, "b", unix.RENAME_WHITEOUT))
-	t.stat("a")
 }
 
 func uncarriedFallocate(t *T) {
