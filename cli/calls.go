@@ -35,6 +35,7 @@ type mountArgs struct {
 	AllowOther bool
 	FsyncSwarm bool
 	MayCreate  bool // the volume's name was not given: create the default one
+	Deadline   time.Duration
 }
 
 type mountResult struct {
@@ -250,10 +251,21 @@ type volumeStatus struct {
 	Logical   uint64       `json:"logical"`
 	Inodes    uint64       `json:"inodes"`
 	Dirty     int64        `json:"dirty"`
-	Open      int          `json:"open"`  // handles of files and folders
-	Known     int          `json:"known"` // inodes that the kernel remembers
+	Open      int          `json:"open"`             // handles of files and folders
+	Known     int          `json:"known"`            // inodes that the kernel remembers
+	Waiting   int          `json:"waiting"`          // requests of the kernel that are not answered yet
+	Oldest    *requestLine `json:"oldest,omitempty"` // of them
 	LastCheck *checkResult `json:"lastCheck,omitempty"`
 	Error     string       `json:"error,omitempty"` // why it cannot be opened
+}
+
+// requestLine is a request of the kernel.
+type requestLine struct {
+	Op      string  `json:"op"`
+	Inode   uint64  `json:"inode"`
+	Path    string  `json:"path,omitempty"` // inside the volume, where it is known
+	PID     uint32  `json:"pid"`            // of the thread that asked; 0: the kernel itself
+	Seconds float64 `json:"seconds"`        // since it asked
 }
 
 // infoResult is what `pifs info --json` prints.

@@ -225,6 +225,7 @@ func (d *daemon) run(ctx context.Context) error {
 	go func() { served <- d.server.Serve() }()
 	debug.SetMemoryLimit(memoryGoal)
 	d.engine.log.Info("daemon started", "pid", os.Getpid(), "home", d.engine.home.Dir)
+	defer d.explain()()
 	nobody := time.NewTimer(firstCall)
 	defer nobody.Stop()
 	for {

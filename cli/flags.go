@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	cli "github.com/urfave/cli/v2"
 )
@@ -21,6 +22,15 @@ func oneOf(flag, value string, allowed ...string) error {
 	}
 	list := strings.Join(slices.DeleteFunc(slices.Clone(allowed), func(s string) bool { return s == "" }), " or ")
 	return fail(errUsage, fmt.Sprintf("--%s %s: it is %s", flag, value, list), nil)
+}
+
+// parseDeadline reads how long a request may wait.
+func parseDeadline(text string) (time.Duration, error) {
+	d, err := time.ParseDuration(text)
+	if err != nil || d < minDeadline || d > maxDeadline {
+		return 0, fail(errUsage, fmt.Sprintf("--deadline %s: write it as 30s or 5m, from %v to 24h", text, minDeadline), err)
+	}
+	return d, nil
 }
 
 // parseSize reads bytes as people write them: 512, 500M, 8G, 1.5T. The units

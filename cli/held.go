@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -97,7 +98,8 @@ func (e *engine) resumeMount(ctx context.Context, it hold.Item) error {
 		dev.Close()
 		return errors.Join(err, mem.Close())
 	}
-	m := &mountPoint{dir: a.Dir, volume: a.Volume, session: mem, done: make(chan struct{})}
+	m := newMountPoint(a)
+	m.session = mem
 	m.server, err = mount.Resume(e.ctx, a.Dir, dev, note.Handover, v.fs, e.mountOptions(a, mem))
 	if err != nil {
 		return errors.Join(err, v.fs.EndSession(), mem.Close(), back(ctx))
@@ -113,7 +115,7 @@ func (e *engine) resumeMount(ctx context.Context, it hold.Item) error {
 func (e *engine) mountOptions(a mountArgs, mem *memory.Memory) mount.Options {
 	return mount.Options{
 		FSName: source(e.home.Dir, a.Volume), ReadOnly: a.ReadOnly, AllowOther: a.AllowOther,
-		Deadline: stuckAfter, Logger: e.log, Session: mem,
+		Deadline: cmp.Or(a.Deadline, defaultDeadline), Logger: e.log, Session: mem,
 	}
 }
 

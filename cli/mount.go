@@ -43,6 +43,7 @@ EXAMPLES:
 			&cli.BoolFlag{Name: "allow-other", Usage: "let other users in, as far as file modes do"},
 			&cli.StringFlag{Name: "fsync", Value: "local", Usage: "what fsync waits for: local (this machine's disk) or swarm (full stripes)"},
 			&cli.StringFlag{Name: "cache-size", Usage: "`SIZE` of the block cache on disk, such as 500M or 8G"},
+			&cli.StringFlag{Name: "deadline", Value: "2m", Usage: "after which `TIME` a request that waits for a disk fails with an I/O error: 4s to 24h"},
 			&cli.StringFlag{Name: "genesis", Usage: "`FILE` with the scope secret to adopt when the home is created (pifs key genesis prints it)"},
 			&cli.BoolFlag{Name: "holder", Usage: "have the mount outlive its daemon: callers wait while another takes over"},
 			&cli.BoolFlag{Name: "foreground", Usage: "stay, and log to stderr too; without a holder"},
@@ -130,6 +131,9 @@ func mountFlags(c *cli.Context) (mountArgs, home.Settings, error) {
 		if s.CacheSize, err = parseSize(text); err != nil {
 			return a, s, err
 		}
+	}
+	if a.Deadline, err = parseDeadline(c.String("deadline")); err != nil {
+		return a, s, err
 	}
 	if s.Ladder != "" {
 		if _, err := blockstore.ParseLadder(s.Ladder); err != nil {

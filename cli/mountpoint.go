@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,20 +17,26 @@ import (
 	"pifs/cli/home"
 	memory "pifs/fsnode/session"
 	"pifs/mount"
+	"pifs/swarm"
 )
 
-// stuckAfter is how long a request may wait for a store before it is answered
-// with an I/O error and reported.
-const stuckAfter = 2 * time.Minute
+// How long a request may wait before it is answered with an I/O error and
+// reported. Stores get a quarter of it, which is little for a disk if it is short.
+const (
+	defaultDeadline = 2 * time.Minute
+	minDeadline     = 4 * time.Second
+	maxDeadline     = 24 * time.Hour
+)
 
 // mountPoint is a volume that the kernel sees.
 type mountPoint struct {
-	dir     string
-	volume  string
-	server  *mount.Server
-	session *memory.Memory // nil: the mount ends with this process
-	done    chan struct{}  // closed when the kernel has let go and the volume is given back
-	err     error          // of giving it back; set before done is closed
+	dir      string
+	volume   string
+	deadline time.Duration
+	server   *mount.Server  // nil while it is being mounted; guarded by engine.mu until then
+	session  *memory.Memory // nil: the mount ends with this process
+	done     chan struct{}  // closed when the kernel has let go and the volume is given back
+	err      error          // of giving it back; set before done is closed
 }
 
 // mount serves a volume at a folder until somebody unmounts it.
@@ -60,6 +67,20 @@ func (e *engine) mount(ctx context.Context, a mountArgs, _ emitter) (mountResult
 	failpoint.Hit(failpoint.MountAttached)
 	e.log.Info("mounted", "volume", a.Volume, "dir", a.Dir)
 	return r, nil
+}
+
+func newMountPoint(a mountArgs) *mountPoint {
+	return &mountPoint{dir: a.Dir, volume: a.Volume, deadline: cmp.Or(a.Deadline, defaultDeadline), done: make(chan struct{})}
+}
+
+// hurry makes the stores be waited for no longer than the least patient mount
+// allows.
+func (e *engine) hurry() {
+	least := maxDeadline
+	for _, m := range e.mountPoints() {
+		least = min(least, m.deadline)
+	}
+	e.stack.swarm.SetPatience(swarm.PatienceWithin(least))
 }
 
 // checkMountPoint refuses what cannot be mounted on.
@@ -125,7 +146,7 @@ func (e *engine) notMounted(volume string) error {
 
 // attach mounts v. The holder, if there is one, has it before anybody can use it.
 func (e *engine) attach(ctx context.Context, v *openVolume, a mountArgs) (*mountPoint, error) {
-	m := &mountPoint{dir: a.Dir, volume: a.Volume, done: make(chan struct{})}
+	m := newMountPoint(a)
 	e.mu.Lock()
 	if v.mount != nil {
 		e.mu.Unlock()
@@ -139,7 +160,11 @@ func (e *engine) attach(ctx context.Context, v *openVolume, a mountArgs) (*mount
 		close(m.done)
 		return nil, err
 	}
-	if m.server, err = mount.Mount(e.ctx, a.Dir, v.fs, e.mountOptions(a, m.session)); err != nil {
+	server, err := mount.Mount(e.ctx, a.Dir, v.fs, e.mountOptions(a, m.session))
+	e.mu.Lock()
+	m.server = server
+	e.mu.Unlock()
+	if err != nil {
 		err = fail(errMountPoint, oneLine(err)+"; more stands in "+e.home.Path("log"), err)
 		err = errors.Join(err, e.endSession(v, m))
 		e.detached(v)
@@ -157,6 +182,7 @@ func (e *engine) attach(ctx context.Context, v *openVolume, a mountArgs) (*mount
 // serve answers for a mount in the background; back is called when it has
 // ended.
 func (e *engine) serve(v *openVolume, m *mountPoint, back func(context.Context) error) {
+	e.hurry()
 	go v.changed.run(m.done, m.forget, e.log)
 	go func() {
 		served := m.server.Serve()
@@ -168,6 +194,7 @@ func (e *engine) serve(v *openVolume, m *mountPoint, back func(context.Context) 
 			e.log.Warn("end session", "volume", m.volume, "err", err)
 		}
 		e.detached(v)
+		e.hurry()
 		e.log.Info("unmounted", "volume", m.volume, "dir", m.dir, "err", m.err)
 		close(m.done)
 		if e.unmounted != nil {

@@ -72,7 +72,7 @@ const measureEvery = 100 * time.Millisecond
 // space decides whether the disks of a home have room for what is written. It
 // is safe for concurrent use.
 type space struct {
-	stores  []string
+	stores  []*gauge
 	homes   []string
 	class   blockstore.Class
 	measure func() ([]diskUse, error)
@@ -94,36 +94,40 @@ type space struct {
 var _ fsnode.Space = (*space)(nil)
 
 func newSpace(stores, homes []string, class blockstore.Class) *space {
-	s := &space{stores: stores, homes: homes, class: class, failed: make(chan struct{}, 1), round: make(chan struct{})}
+	s := &space{homes: homes, class: class, failed: make(chan struct{}, 1), round: make(chan struct{})}
+	for _, path := range stores {
+		s.stores = append(s.stores, newGauge(path))
+	}
 	s.measure = s.look
 	return s
 }
 
-// look measures the disks. A store that is away offers no room and takes no
-// shards.
+// look measures the disks. A store that is away, or does not answer, offers no
+// room and takes no shards.
 func (s *space) look() ([]diskUse, error) {
 	byDev := map[uint64]*diskUse{}
-	use := func(path string) (*diskUse, error) {
+	use := func(r blockstore.DiskRoom) *diskUse {
+		if byDev[r.Dev] == nil {
+			byDev[r.Dev] = &diskUse{DiskRoom: r}
+		}
+		return byDev[r.Dev]
+	}
+	for _, g := range s.stores {
+		g.look()
+	}
+	end, cancel := context.WithTimeout(context.Background(), glance)
+	defer cancel()
+	for _, g := range s.stores {
+		if r, err := g.room(end.Done()); err == nil {
+			use(r).stores++
+		}
+	}
+	for _, path := range s.homes {
 		r, err := blockstore.RoomOf(path)
 		if err != nil {
 			return nil, err
 		}
-		if byDev[r.Dev] == nil {
-			byDev[r.Dev] = &diskUse{DiskRoom: r}
-		}
-		return byDev[r.Dev], nil
-	}
-	for _, path := range s.stores {
-		if d, err := use(path); err == nil {
-			d.stores++
-		}
-	}
-	for _, path := range s.homes {
-		d, err := use(path)
-		if err != nil {
-			return nil, err
-		}
-		d.home = true
+		use(r).home = true
 	}
 	var out []diskUse
 	for _, d := range byDev {

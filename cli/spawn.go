@@ -80,6 +80,22 @@ func startDaemon(ctx context.Context, env Env, h *home.Home, ask home.AskFunc, h
 	return awaitReady(ctx, ready, cmd)
 }
 
+// reap waits for a daemon that could not start, which a disk that does not
+// answer may keep from ending.
+func reap(cmd *exec.Cmd) {
+	ended := make(chan struct{})
+	go func() {
+		_ = cmd.Wait() // why it ends is known
+		close(ended)
+	}()
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-ended:
+	case <-timer.C:
+	}
+}
+
 // awaitReady reads the daemon's line. A daemon that ends without one leaves
 // its reason in the log.
 func awaitReady(ctx context.Context, ready *os.File, cmd *exec.Cmd) error {
@@ -96,7 +112,7 @@ func awaitReady(ctx context.Context, ready *os.File, cmd *exec.Cmd) error {
 		_ = cmd.Wait()
 		return fmt.Errorf("start daemon: it ended with %s: %w", cmd.ProcessState, control.ErrUnreachable)
 	case r.Error != nil:
-		_ = cmd.Wait()
+		reap(cmd)
 		return r.Error
 	}
 	return cmd.Process.Release()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"time"
 
 	"pifs/blockstore"
 	"pifs/blockstore/failpoint"
@@ -46,7 +47,7 @@ func openStack(h *home.Home, log *slog.Logger, repair bool) (st *stack, err erro
 	if st.swarm, err = swarm.New(members, ladder, log); err != nil {
 		return st, err
 	}
-	if err := enoughStores(st.swarm.Class(), st.stores); err != nil {
+	if err := st.enoughStores(); err != nil {
 		return st, err
 	}
 	var paths []string
@@ -66,7 +67,7 @@ func (st *stack) openStores() ([]swarm.Member, error) {
 	for i := range st.home.Config.Stores {
 		c := &st.home.Config.Stores[i]
 		if c.ID == "" {
-			id, err := swarm.CreateLocal(c.Path)
+			id, err := createStore(c.Path)
 			if err != nil {
 				return nil, err
 			}
@@ -85,29 +86,63 @@ func (st *stack) openStores() ([]swarm.Member, error) {
 			return nil, fmt.Errorf("read configuration: %w: %w", home.ErrDamaged, err)
 		}
 		local := swarm.OpenLocal(c.Path, id, st.log)
+		patient, cancel := context.WithTimeout(context.Background(), swarm.PatienceWithin(0).Hedge)
+		awaitStore(patient, local)
+		cancel()
 		st.stores = append(st.stores, local)
 		members = append(members, swarm.Member{ID: id, Name: c.Path, Store: local})
 	}
 	return members, nil
 }
 
+// createStore makes a store, on a disk that may not answer.
+func createStore(dir string) (swarm.MemberID, error) {
+	type result struct {
+		id  swarm.MemberID
+		err error
+	}
+	made := make(chan result, 1)
+	go func() {
+		id, err := swarm.CreateLocal(dir)
+		made <- result{id, err}
+	}()
+	limit := swarm.PatienceWithin(0).Limit
+	select {
+	case r := <-made:
+		return r.id, r.err
+	case <-time.After(limit):
+		return "", fail(errStores, fmt.Sprintf("create store %s: its disk does not answer for %v", dir, limit), nil)
+	}
+}
+
+// awaitStore waits a little for the disk of a store. One that is late comes
+// into use when it answers.
+func awaitStore(ctx context.Context, s *swarm.Local) {
+	select {
+	case <-s.Opened():
+	case <-ctx.Done():
+	}
+}
+
 // enoughStores refuses to start with so few stores that nothing could be
-// read: better one clear line than an I/O error for every file.
-func enoughStores(class blockstore.Class, stores []*swarm.Local) error {
-	var away error
-	n := 0
-	for _, s := range stores {
-		if err := s.Probe(context.Background()); err != nil {
-			away = errors.Join(away, err)
-			continue
+// read: better one clear line than an I/O error for every file. Disks may take
+// their time only as long as they are too few.
+func (st *stack) enoughStores() error {
+	ctx, class := context.Background(), st.swarm.Class()
+	n, away := st.swarm.Answering(ctx)
+	if n < int(class.K) {
+		patient, cancel := context.WithTimeout(ctx, st.swarm.Patience().Limit)
+		for _, s := range st.stores {
+			awaitStore(patient, s)
 		}
-		n++
+		cancel()
+		n, away = st.swarm.Answering(ctx)
 	}
 	if n >= int(class.K) {
 		return nil
 	}
 	return fail(errStores, fmt.Sprintf("only %d of %d stores can be reached, and class %s needs %d: %s",
-		n, len(stores), class, class.K, oneLine(away)), away)
+		n, len(st.stores), class, class.K, oneLine(away)), away)
 }
 
 // volumeOptions are what a mount decides about its volume.
@@ -139,6 +174,9 @@ func (st *stack) close() error {
 	var err error
 	if st.blocks != nil {
 		err = st.blocks.Close()
+	}
+	if st.swarm != nil {
+		return errors.Join(err, st.swarm.Close())
 	}
 	for _, s := range st.stores {
 		err = errors.Join(err, s.Close())

@@ -78,6 +78,9 @@ func printVolume(w io.Writer, v volumeStatus) {
 	if v.Head != nil {
 		fmt.Fprintf(w, "\thead %d\t%s\t%s\n", v.Head.Seq, v.Head.Time.Local().Format(time.DateTime), v.Head.Root)
 	}
+	if o := v.Oldest; o != nil && o.Seconds >= 1 {
+		fmt.Fprintf(w, "\t%d requests wait\tthe oldest for %.0f s: %s %s, pid %d\n", v.Waiting, o.Seconds, o.Op, o.Path, o.PID)
+	}
 	checked := "never"
 	if l := v.LastCheck; l != nil {
 		checked = fmt.Sprintf("%s: %d damaged, %d repaired, %d lost", l.Time.Local().Format(time.DateTime), l.Damaged, l.Fixed, l.Lost)

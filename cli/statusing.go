@@ -7,6 +7,7 @@ import (
 	"runtime/metrics"
 
 	"pifs/fsnode"
+	"pifs/mount"
 )
 
 // status gathers what `pifs status` shows. A volume that cannot be opened is
@@ -70,6 +71,7 @@ func ratio(a, b float64) float64 {
 
 func (e *engine) volumeStatus(ctx context.Context, name string) volumeStatus {
 	s := volumeStatus{Name: name}
+	var server *mount.Server
 	e.mu.Lock()
 	if keys, err := e.keys.Volume(name); err == nil {
 		s.Scope = keys.Scope
@@ -77,10 +79,13 @@ func (e *engine) volumeStatus(ctx context.Context, name string) volumeStatus {
 	if v := e.volumes[name]; v != nil {
 		s.ReadOnly = v.readOnly
 		if v.mount != nil {
-			s.Mount = v.mount.dir
+			s.Mount, server = v.mount.dir, v.mount.server
 		}
 	}
 	e.mu.Unlock()
+	if server != nil {
+		s.Waiting, s.Oldest = waiting(server)
+	}
 	err := e.reading(ctx, name, func(v *fsnode.Volume) error {
 		stats, err := v.Stats()
 		s.Logical, s.Inodes, s.Dirty = stats.Logical, stats.Inodes, stats.Dirty
@@ -97,6 +102,16 @@ func (e *engine) volumeStatus(ctx context.Context, name string) volumeStatus {
 		s.Error = oneLine(err)
 	}
 	return s
+}
+
+// waiting returns how many requests are not answered yet, and the oldest.
+func waiting(s *mount.Server) (int, *requestLine) {
+	all := s.Pending()
+	if len(all) == 0 {
+		return 0, nil
+	}
+	p := all[0]
+	return len(all), &requestLine{Op: p.Op, Inode: p.Ino, Path: s.PathOf(p.Ino), PID: p.PID, Seconds: p.For.Seconds()}
 }
 
 // info tells where a path lies.

@@ -56,6 +56,20 @@ func (v *Volume) Stats() (VolumeStats, error) {
 	}, err
 }
 
+// PathOf names an inode for people; "" if it has no name.
+func (v *Volume) PathOf(ino Ino) string {
+	if ino >= VirtualIno {
+		return ""
+	}
+	v.lock()
+	defer v.mu.Unlock()
+	in, err := v.inode(ino)
+	if err != nil || len(in.rec.Links) == 0 && ino != RootIno {
+		return ""
+	}
+	return v.pathOf(&in.rec)
+}
+
 // FileInfo is what info shows of a path.
 type FileInfo struct {
 	Path   string

@@ -80,6 +80,8 @@ func TestSettingsThatContradict(t *testing.T) {
 	refused(t, d.try("mount", "--scope", "private", d.dir), 6, "created with --scope swarm")
 	refused(t, d.try("mount", "--scope", "public", d.dir), 2, "swarm or private")
 	refused(t, d.try("mount", "--cache-size", "lots", d.dir), 2, "500M or 8G")
+	refused(t, d.try("mount", "--deadline", "soon", d.dir), 2, "from 4s to 24h")
+	refused(t, d.try("mount", "--deadline", "1ms", d.dir), 2, "from 4s to 24h")
 	refused(t, d.try("mount", "--genesis", "/etc/hostname", d.dir), 6, "its scope is fixed")
 	refused(t, d.try("mount", "--volume", "photos", d.dir), 3, "pifs volume create photos")
 	refused(t, d.try("mount"), 2, "usage: pifs mount DIR")

@@ -25,13 +25,18 @@ type call struct {
 	open  atomic.Uint64
 	since atomic.Int64 // the watchdog's clock when it began
 
+	// What the request is, for the watchdog: req may be gone when it looks.
+	kind atomic.Uint32
+	pid  atomic.Uint32 // the thread that asked
+	ino  atomic.Uint64
+	told atomic.Uint64 // the number of the request that the log has told of
+
 	retired atomic.Bool // a stuck reader's: another has taken its place
 
 	// In a lane only.
-	wait    bool // the call may wait
-	cancel  context.CancelFunc
-	pid     uint32      // the thread that asked
-	signals atomic.Bool // that thread was sent a signal
+	wait    bool               // the call may wait
+	cancel  context.CancelFunc // nil in a reader's
+	signals atomic.Bool        // that thread was sent a signal
 
 	request session.Request // what changes are made for; with a session only
 
@@ -80,11 +85,16 @@ func (c *call) reply() *wire {
 	return &c.head
 }
 
-func (c *call) begin(req fuse.Request) {
+// begin takes up a request, of kind k, for the goroutine that owns slot.
+func (c *call) begin(req fuse.Request, k kind, slot int) {
+	h := req.Hdr()
 	c.req = req
 	c.since.Store(c.s.clock.Load())
-	c.request = session.Request{ID: uint64(req.Hdr().ID) &^ resentBit, Slot: c.slot}
-	c.open.Store(uint64(req.Hdr().ID))
+	c.kind.Store(uint32(k))
+	c.pid.Store(h.Pid)
+	c.ino.Store(uint64(h.Node))
+	c.request = session.Request{ID: uint64(h.ID) &^ resentBit, Slot: slot}
+	c.open.Store(uint64(h.ID))
 }
 
 // claim takes the right to answer request id.

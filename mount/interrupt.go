@@ -70,11 +70,11 @@ func (f *flight) overtaken(id uint64) bool {
 }
 
 // each calls fn for every call that waits.
-func (f *flight) each(fn func(id uint64, c *call)) {
+func (f *flight) each(fn func(c *call)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for id, c := range f.calls {
-		fn(id, c)
+	for _, c := range f.calls {
+		fn(c)
 	}
 }
 
@@ -84,7 +84,7 @@ func (f *flight) each(fn func(id uint64, c *call)) {
 // The watchdog looks again for one that does.
 func (c *call) signalled() {
 	c.signals.Store(true)
-	if dying(c.pid) {
+	if dying(c.pid.Load()) {
 		c.cancel()
 	}
 }

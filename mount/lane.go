@@ -137,11 +137,10 @@ func (s *Server) detach(c *call, to *lane) {
 		c.finish(nil)
 		return
 	}
-	d := &call{s: s, req: c.req, wait: true, pid: h.Pid}
-	d.request.ID = uint64(h.ID) &^ resentBit
-	d.ctx, d.cancel = context.WithCancel(d.context(s.ctx))
+	d := &call{s: s, wait: true}
+	d.begin(c.req, kind(c.kind.Load()), 0) // the worker will know its slot
 	d.since.Store(c.since.Load())
-	d.open.Store(uint64(h.ID))
+	d.ctx, d.cancel = context.WithCancel(d.context(s.ctx))
 	c.req = nil
 	s.flight.add(uint64(h.ID), d)
 	to.submit(d)

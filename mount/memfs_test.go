@@ -24,6 +24,16 @@ type memFS struct {
 	before func(ctx context.Context, op, name string, wait bool) error
 }
 
+// PathOf implements Namer, as if all were in the root.
+func (fs *memFS) PathOf(ino fsnode.Ino) string {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	if n := fs.nodes[ino]; n != nil {
+		return "/" + n.name
+	}
+	return ""
+}
+
 type memNode struct {
 	attr    fsnode.Attr
 	name    string // the last one given, for hooks
@@ -42,7 +52,10 @@ type memEntry struct {
 	cookie uint64
 }
 
-var _ FS = (*memFS)(nil)
+var (
+	_ FS    = (*memFS)(nil)
+	_ Namer = (*memFS)(nil)
+)
 
 func newMemFS() *memFS {
 	m := &memFS{nodes: make(map[fsnode.Ino]*memNode), next: fsnode.RootIno, cookie: firstCookie}

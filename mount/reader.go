@@ -86,8 +86,9 @@ func transient(err error) bool {
 
 // serve answers req, or hands it to a lane where it may wait.
 func (s *Server) serve(c *call, req fuse.Request) {
-	s.counts.add(kindOf(req))
-	c.begin(req)
+	k := kindOf(req)
+	s.counts.add(k)
+	c.begin(req, k, c.slot)
 	to := s.laneOf(req)
 	if to == nil {
 		err := s.guard(c)

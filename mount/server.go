@@ -104,6 +104,7 @@ type Server struct {
 	handles atomic.Uint64         // the last file handle given out
 	applied map[uint64]fsnode.Ino // what the last server applied and may not have answered; never changes
 	clock   atomic.Int64          // ticks of the watchdog
+	naming  atomic.Bool           // an inode's name is waited for
 	counts  counters
 
 	reading lane // calls that wait for bytes

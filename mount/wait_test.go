@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -196,7 +197,8 @@ func TestDeadline(t *testing.T) {
 			if err != nil || !strings.HasSuffix(out, ": input/output error") {
 				t.Errorf("%v: %s", err, out)
 			}
-			if m.Stats().Stuck != 1 || !strings.Contains(m.log.String(), "stuck") {
+			told := regexp.MustCompile(`request waits" op=fsync inode=\d+ path=/slow pid=\d+ waited=\d.*\n(.*\n)*.*request is stuck" op=fsync inode=\d+ path=/slow pid=\d+ waited=\d.*outcome=.*EIO`)
+			if m.Stats().Stuck != 1 || !told.MatchString(m.log.String()) {
 				t.Errorf("stuck: %d; log: %s", m.Stats().Stuck, m.log)
 			}
 			if out, err := start(t, "read", m.Dir(), "fast", "read").wait(); err != nil || out != "fast bytes: <nil>" {

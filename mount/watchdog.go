@@ -1,13 +1,17 @@
 package mount
 
 import (
-	"slices"
 	"syscall"
 	"time"
 )
 
-// maxTick is the slowest that the watchdog's clock goes.
-const maxTick = time.Second
+const (
+	// maxTick is the slowest that the watchdog's clock goes.
+	maxTick = time.Second
+	// warning is which part of the deadline has passed when the log first
+	// tells of a request.
+	warning = 4
+)
 
 // tick is the time between two looks of the watchdog.
 func (s *Server) tick() time.Duration {
@@ -23,42 +27,42 @@ func (s *Server) watch(end <-chan struct{}) {
 		case <-end:
 			return
 		case <-t.C:
-			s.inspect(s.clock.Add(1))
+			s.clock.Add(1)
+			s.inspect()
 		}
 	}
 }
 
-// inspect looks at every call at tick now.
-func (s *Server) inspect(now int64) {
-	limit := now - int64((s.opts.Deadline+s.tick()-1)/s.tick())
-	s.mu.Lock()
-	inline := slices.Clone(s.inline)
-	s.mu.Unlock()
-	for _, c := range inline {
-		if s.expire(c, c.open.Load(), limit) {
-			c.retired.Store(true)
-			s.addReader()
-			s.dropReader(c, nil)
+// inspect looks at every call that is not answered.
+func (s *Server) inspect() {
+	for _, p := range s.Pending() {
+		switch {
+		case p.For > s.opts.Deadline:
+			s.expire(p)
+		case p.For >= s.opts.Deadline/warning && p.call.told.Swap(p.id) != p.id:
+			s.log.Warn("request waits", append(s.attrsOf(p), "deadline", s.opts.Deadline)...)
 		}
 	}
-	s.flight.each(func(id uint64, c *call) {
-		switch {
-		case s.expire(c, id, limit):
-			c.cancel()
-		case c.signals.Load() && dying(c.pid):
+	s.flight.each(func(c *call) {
+		if c.signals.Load() && dying(c.pid.Load()) {
 			c.cancel()
 		}
 	})
 }
 
-// expire answers request id with EIO if c serves it since before limit.
-func (s *Server) expire(c *call, id uint64, limit int64) bool {
-	if id == 0 || c.since.Load() >= limit || !c.claim(id) {
-		return false
+// expire answers a request that has waited for too long with EIO, and says so.
+func (s *Server) expire(p Pending) {
+	if !p.call.claim(p.id) {
+		return
 	}
+	s.refuse(p.id, syscall.EIO)
 	s.counts.stuck.Add(1)
-	s.log.Error("request is stuck and was answered with an I/O error", "request", id, "waits", c.wait,
-		"deadline", s.opts.Deadline)
-	s.refuse(id, syscall.EIO)
-	return true
+	if c := p.call; c.cancel != nil {
+		c.cancel()
+	} else {
+		c.retired.Store(true)
+		s.addReader()
+		s.dropReader(c, nil)
+	}
+	s.log.Error("request is stuck", append(s.attrsOf(p), "deadline", s.opts.Deadline, "outcome", "answered with EIO")...)
 }

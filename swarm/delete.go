@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"pifs/blockstore"
 )
@@ -43,12 +44,12 @@ func (m *member) delete(ctx context.Context, stripes []blockstore.Descriptor) er
 	}
 	for _, d := range stripes {
 		for _, id := range d.Shards {
-			if err := m.ask(ctx, m.swarm.patience.Limit, func() error { return m.Store.Delete(ctx, id) }); err != nil {
+			if err := m.ask(ctx, m.swarm.Patience().Limit, func() error { return m.Store.Delete(ctx, id) }); err != nil {
 				return err
 			}
 		}
 	}
-	err := m.ask(ctx, m.swarm.patience.Limit, func() error { return m.Store.Sync(ctx) })
+	err := m.ask(ctx, m.swarm.Patience().Limit, func() error { return m.Store.Sync(ctx) })
 	if errors.Is(err, blockstore.ErrCorrupt) {
 		m.fail(err) // it lost shards that were put before, and will not say so again
 	}
@@ -62,6 +63,8 @@ type compacter interface {
 
 var _ compacter = (*Local)(nil)
 
+var errCompacting = errors.New("it is being compacted")
+
 // Compact gives back space of the members' files of which at least the
 // fraction minGarbage is garbage, and returns how many bytes.
 func (s *Swarm) Compact(ctx context.Context, minGarbage float64) (freed int64, err error) {
@@ -70,11 +73,37 @@ func (s *Swarm) Compact(ctx context.Context, minGarbage float64) (freed int64, e
 		if !ok || m.probe(ctx) != nil {
 			continue
 		}
-		n, e := c.Compact(ctx, minGarbage)
+		n, e := m.compact(ctx, c, minGarbage)
 		freed += n
 		if e != nil {
 			err = errors.Join(err, fmt.Errorf("store %s: %w", m.Name, e))
 		}
 	}
 	return freed, err
+}
+
+// compact waits for a compaction as for any call. One that takes longer goes on
+// by itself, and the member, whose other calls do not wait for it, stays in use.
+func (m *member) compact(ctx context.Context, c compacter, minGarbage float64) (int64, error) {
+	if !m.compacting.CompareAndSwap(false, true) {
+		return 0, errCompacting
+	}
+	type result struct {
+		freed int64
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		defer m.compacting.Store(false)
+		n, err := c.Compact(ctx, minGarbage)
+		done <- result{n, err}
+	}()
+	timer := time.NewTimer(m.swarm.Patience().Limit)
+	defer timer.Stop()
+	select {
+	case r := <-done:
+		return r.freed, r.err
+	case <-timer.C:
+		return 0, errCompacting
+	}
 }

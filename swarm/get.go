@@ -50,7 +50,7 @@ func (s *Swarm) getData(ctx context.Context, d blockstore.Descriptor, order []in
 	s.each(k, size, func(i int) {
 		at := start + i*size
 		place := out[at : at+size : at+size]
-		shard, err := s.members[order[i]].get(ctx, s.patience.Hedge, d.Shards[i], size, place[:0])
+		shard, err := s.members[order[i]].get(ctx, s.Patience().Hedge, d.Shards[i], size, place[:0])
 		missing[i] = err != nil || len(shard) != size
 		if !missing[i] && &shard[0] != &place[0] {
 			copy(place, shard) // the store did not use the room it was given
@@ -102,12 +102,12 @@ func (s *Swarm) gather(ctx context.Context, d blockstore.Descriptor, order []int
 		}
 	}
 	for i := 0; i < min(n, len(order)) && g.count() < want; i++ {
-		s.take(ctx, s.patience.Hedge, g, d, i, order[i])
+		s.take(ctx, s.Patience().Hedge, g, d, i, order[i])
 	}
 	for i := 0; i < n && g.count() < want; i++ {
 		for at, m := range order {
 			if g.shards[i] == nil && at != i && ctx.Err() == nil {
-				s.take(ctx, s.patience.Hedge, g, d, i, m)
+				s.take(ctx, s.Patience().Hedge, g, d, i, m)
 			}
 		}
 	}
@@ -120,7 +120,7 @@ func (s *Swarm) gather(ctx context.Context, d blockstore.Descriptor, order []int
 func (s *Swarm) waitForLate(ctx context.Context, g *gathered, d blockstore.Descriptor, order []int, want int) {
 	for i := 0; i < min(len(g.shards), len(order)) && g.count() < want; i++ {
 		if _, late := s.members[order[i]].lateSince(); late && g.shards[i] == nil && ctx.Err() == nil {
-			s.take(ctx, s.patience.Limit, g, d, i, order[i])
+			s.take(ctx, s.Patience().Limit, g, d, i, order[i])
 		}
 	}
 }

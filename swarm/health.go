@@ -88,7 +88,7 @@ func (s *Swarm) examine(ctx context.Context, d blockstore.Descriptor, at, i int,
 	}
 	if !deep {
 		var held bool
-		err := m.ask(ctx, s.patience.Hedge, func() (err error) {
+		err := m.ask(ctx, s.Patience().Hedge, func() (err error) {
 			held, err = m.Store.Has(ctx, d.Shards[i])
 			return err
 		})
@@ -102,7 +102,7 @@ func (s *Swarm) examine(ctx context.Context, d blockstore.Descriptor, at, i int,
 	}
 	buf := s.buffer(d.ShardSize())
 	defer s.buffers.Put(buf)
-	shard, err := m.get(ctx, s.patience.Limit, d.Shards[i], d.ShardSize(), (*buf)[:0])
+	shard, err := m.get(ctx, s.Patience().Limit, d.Shards[i], d.ShardSize(), (*buf)[:0])
 	if err == nil {
 		*buf = shard[:0]
 	}

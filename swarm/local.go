@@ -26,6 +26,8 @@ type Local struct {
 	pack *blockstore.Pack
 	seen os.FileInfo // of the folder when pack was opened
 	away error       // why pack is nil
+
+	opened chan struct{} // closed when OpenLocal has opened the folder, or has found that it cannot
 }
 
 var (
@@ -59,19 +61,27 @@ func CreateLocal(dir string) (MemberID, error) {
 }
 
 // OpenLocal opens the store of member id in dir. That it cannot be opened is
-// not an error but a condition, which Probe tells.
+// not an error but a condition, which Probe tells. The disk may not answer:
+// OpenLocal does not wait for it, but whatever uses the store does.
 func OpenLocal(dir string, id MemberID, log *slog.Logger) *Local {
 	opts := blockstore.PackOptions{MustExist: true, NoteStrays: true}
 	if log != nil {
 		opts.Warn = func(err error) { log.Warn("store damage", "err", err) }
 	}
-	l := &Local{dir: dir, id: id, opts: opts}
-	l.open()
+	l := &Local{dir: dir, id: id, opts: opts, opened: make(chan struct{})}
+	l.mu.Lock()
+	go func() {
+		defer close(l.opened)
+		defer l.mu.Unlock()
+		l.open()
+	}()
 	return l
 }
 
-// open takes the folder into use, or notes why not. The caller holds mu, or
-// nobody else knows l.
+// Opened is closed when it is known whether the folder can be used.
+func (l *Local) Opened() <-chan struct{} { return l.opened }
+
+// open takes the folder into use, or notes why not. The caller holds mu.
 func (l *Local) open() {
 	l.pack, l.seen, l.away = nil, nil, nil
 	err := confirmIdentity(l.dir, l.id)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"pifs/blockstore"
@@ -38,6 +39,8 @@ type member struct {
 	Member
 	swarm *Swarm
 
+	compacting atomic.Bool
+
 	mu     sync.Mutex
 	failed error     // of a sync: what the store says it holds may be lost
 	late   int       // calls that were left behind and still run
@@ -64,14 +67,14 @@ func (m *member) probe(ctx context.Context) error {
 		return err
 	}
 	if p, ok := m.Store.(Prober); ok {
-		return m.ask(ctx, m.swarm.patience.Hedge, func() error { return p.Probe(ctx) })
+		return m.ask(ctx, m.swarm.Patience().Hedge, func() error { return p.Probe(ctx) })
 	}
 	return nil
 }
 
 func (m *member) reopen(ctx context.Context) error {
 	if r, ok := m.Store.(Reopener); ok {
-		if err := m.ask(ctx, m.swarm.patience.Limit, func() error { return r.Reopen(ctx) }); err != nil {
+		if err := m.ask(ctx, m.swarm.Patience().Limit, func() error { return r.Reopen(ctx) }); err != nil {
 			return err
 		}
 	}
@@ -86,7 +89,7 @@ func (m *member) put(ctx context.Context, id blockstore.ShardID, shard []byte) e
 	if err := m.writable(); err != nil {
 		return fmt.Errorf("store %s: %w", m.Name, err)
 	}
-	if err := m.ask(ctx, m.swarm.patience.Limit, func() error { return m.Store.Put(ctx, id, shard) }); err != nil {
+	if err := m.ask(ctx, m.swarm.Patience().Limit, func() error { return m.Store.Put(ctx, id, shard) }); err != nil {
 		return fmt.Errorf("store %s: %w", m.Name, err)
 	}
 	return nil
@@ -97,7 +100,7 @@ func (m *member) putPiece(ctx context.Context, p blockstore.Piece) error {
 	if err := m.writable(); err != nil {
 		return fmt.Errorf("store %s: %w", m.Name, err)
 	}
-	if err := m.ask(ctx, m.swarm.patience.Limit, func() error { return blockstore.PutPiece(ctx, m.Store, p) }); err != nil {
+	if err := m.ask(ctx, m.swarm.Patience().Limit, func() error { return blockstore.PutPiece(ctx, m.Store, p) }); err != nil {
 		return fmt.Errorf("store %s: %w", m.Name, err)
 	}
 	return nil

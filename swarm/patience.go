@@ -21,8 +21,19 @@ type Patience struct {
 	Limit time.Duration
 }
 
-// defaultPatience leaves a disk the time to spin up.
-func defaultPatience() Patience { return Patience{Hedge: 2 * time.Second, Limit: 30 * time.Second} }
+// maxPatience leaves a disk the time to spin up.
+const maxPatience = 30 * time.Second
+
+// PatienceWithin returns how long members may be waited for by those who must
+// answer within deadline, even if several members are late one after the
+// other: at most, and if deadline is 0, 2 s for a read and 30 s for the rest.
+func PatienceWithin(deadline time.Duration) Patience {
+	limit := maxPatience
+	if deadline > 0 {
+		limit = min(limit, deadline/4)
+	}
+	return Patience{Hedge: limit / 15, Limit: limit}
+}
 
 // ask runs fn, a call of the member's store, and leaves it behind after limit,
 // or when ctx ends: the error is blockstore.ErrLate then. It fails at once while an
@@ -75,19 +86,8 @@ func (m *member) lateSince() (time.Time, bool) {
 	return m.since, m.late > 0
 }
 
-// SetPatience says how long members are waited for; before the first call.
-func (s *Swarm) SetPatience(p Patience) {
-	s.patience = p
-}
+// SetPatience says how long members are waited for from now on.
+func (s *Swarm) SetPatience(p Patience) { s.patience.Store(&p) }
 
-// Ask runs fn, which does something else with what member id stands on, as its
-// calls are run: without waiting for it longer than for a probe. What fn
-// writes may be used only if there was no error.
-func (s *Swarm) Ask(ctx context.Context, id MemberID, fn func() error) error {
-	for _, m := range s.members {
-		if m.ID == id {
-			return m.ask(ctx, s.patience.Hedge, fn)
-		}
-	}
-	return fmt.Errorf("member %s: %w", id, ErrUnreachable)
-}
+// Patience returns how long members are waited for.
+func (s *Swarm) Patience() Patience { return *s.patience.Load() }

@@ -75,14 +75,14 @@ func (s *Swarm) replace(ctx context.Context, at int, id blockstore.ShardID, shar
 	}
 	buf := s.buffer(len(shard))
 	defer s.buffers.Put(buf)
-	if _, err := m.get(ctx, s.patience.Limit, id, len(shard), (*buf)[:0]); errors.Is(err, blockstore.ErrCorrupt) {
+	if _, err := m.get(ctx, s.Patience().Limit, id, len(shard), (*buf)[:0]); errors.Is(err, blockstore.ErrCorrupt) {
 		// The store would take a put of what it holds for done.
-		if err := m.ask(ctx, s.patience.Limit, func() error { return m.Store.Delete(ctx, id) }); err != nil {
+		if err := m.ask(ctx, s.Patience().Limit, func() error { return m.Store.Delete(ctx, id) }); err != nil {
 			return fmt.Errorf("store %s: %w", m.Name, err)
 		}
 	}
 	putErr := m.put(ctx, id, shard)
-	if _, err := m.get(ctx, s.patience.Limit, id, len(shard), (*buf)[:0]); err != nil {
+	if _, err := m.get(ctx, s.Patience().Limit, id, len(shard), (*buf)[:0]); err != nil {
 		return errors.Join(putErr, err)
 	}
 	return nil

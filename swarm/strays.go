@@ -70,7 +70,7 @@ func (m *member) sweepStrays(ctx context.Context, hold sync.Locker, needed func(
 		kept, err := m.dropStrays(ctx, page, hold, needed)
 		deleted += int64(len(page) - len(kept))
 		if err == nil {
-			err = m.ask(ctx, m.swarm.patience.Limit, func() error { return k.Settle(ctx, kept) })
+			err = m.ask(ctx, m.swarm.Patience().Limit, func() error { return k.Settle(ctx, kept) })
 		}
 		if err != nil {
 			return deleted, err
@@ -85,7 +85,7 @@ func (m *member) strays(ctx context.Context, after blockstore.ShardID, limit int
 		return nil, nil
 	}
 	answer := make(chan []blockstore.ShardID, 1) // a call that is left behind may still answer
-	err = m.ask(ctx, m.swarm.patience.Limit, func() error {
+	err = m.ask(ctx, m.swarm.Patience().Limit, func() error {
 		ids, err := k.Strays(ctx, after, limit)
 		answer <- ids
 		return err
@@ -106,14 +106,14 @@ func (m *member) dropStrays(ctx context.Context, page []blockstore.ShardID, hold
 				kept = append(kept, id)
 				continue
 			}
-			if err := m.ask(ctx, m.swarm.patience.Limit, func() error { return m.Store.Delete(ctx, id) }); err != nil {
+			if err := m.ask(ctx, m.swarm.Patience().Limit, func() error { return m.Store.Delete(ctx, id) }); err != nil {
 				return err
 			}
 		}
 		return nil
 	}()
 	if err == nil && len(kept) < len(page) {
-		err = m.ask(ctx, m.swarm.patience.Limit, func() error { return m.Store.Sync(ctx) })
+		err = m.ask(ctx, m.swarm.Patience().Limit, func() error { return m.Store.Sync(ctx) })
 		if errors.Is(err, blockstore.ErrCorrupt) {
 			m.fail(err) // as in delete
 		}

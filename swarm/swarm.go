@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -19,7 +20,7 @@ type Swarm struct {
 	coder      *blockstore.Coder
 	log        *slog.Logger
 	buffers    sync.Pool // of *[]byte, for shards
-	patience   Patience
+	patience   atomic.Pointer[Patience]
 	left       atomic.Int64 // calls of members that were ever left behind
 
 	mu    sync.Mutex
@@ -37,7 +38,8 @@ func New(members []Member, ladder blockstore.Ladder, log *slog.Logger) (*Swarm, 
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	s := &Swarm{class: class, coder: blockstore.NewCoder(), log: log, patience: defaultPatience()}
+	s := &Swarm{class: class, coder: blockstore.NewCoder(), log: log}
+	s.SetPatience(PatienceWithin(0))
 	s.epoch = newSyncEpoch(len(members))
 	seen := make(map[MemberID]bool)
 	for _, m := range members {
@@ -78,7 +80,7 @@ func (s *Swarm) Members(ctx context.Context) []MemberInfo {
 			continue
 		}
 		var u blockstore.Usage
-		infos[i].Err = m.ask(ctx, s.patience.Hedge, func() (err error) {
+		infos[i].Err = m.ask(ctx, s.Patience().Hedge, func() (err error) {
 			u, err = sizer.Usage(ctx)
 			return err
 		})
@@ -102,13 +104,43 @@ func (s *Swarm) Usage(ctx context.Context) (sum blockstore.Usage) {
 // MayDie returns how many more members may be lost before a full stripe is:
 // n − k less those that do not answer now, and never less than zero.
 func (s *Swarm) MayDie(ctx context.Context) int {
-	away := 0
+	answer, _ := s.Answering(ctx)
+	return max(0, s.class.Spare()-(len(s.members)-answer))
+}
+
+// Answering returns how many members answer, and why the others do not.
+func (s *Swarm) Answering(ctx context.Context) (n int, away error) {
 	for _, m := range s.members {
-		if m.probe(ctx) != nil {
-			away++
+		if err := m.probe(ctx); err != nil {
+			away = errors.Join(away, err)
+			continue
 		}
+		n++
 	}
-	return max(0, s.class.Spare()-away)
+	return n, away
+}
+
+// Close closes the members' stores. One that does not answer is left as a crash
+// would leave it: what it vouched for is durable.
+func (s *Swarm) Close() error {
+	var all error
+	for _, m := range s.members {
+		c, ok := m.Store.(io.Closer)
+		if !ok {
+			continue
+		}
+		limit := s.Patience().Limit
+		if _, late := m.lateSince(); late {
+			limit = s.Patience().Hedge
+		}
+		err := m.ask(context.Background(), limit, c.Close)
+		if errors.Is(err, ErrUnreachable) {
+			s.log.Warn("a store was not closed", "store", m.Name, "err", err)
+			continue
+		}
+		all = errors.Join(all, err)
+	}
+	return all
 }
 
 // Reopen tries to bring back every member that does not answer. The error

@@ -67,7 +67,7 @@ func (s *Swarm) syncMembers(ctx context.Context, wrote []bool) []error {
 			continue
 		}
 		wg.Go(func() {
-			err := m.ask(ctx, s.patience.Limit, func() error { return m.Store.Sync(ctx) })
+			err := m.ask(ctx, s.Patience().Limit, func() error { return m.Store.Sync(ctx) })
 			if err == nil {
 				return
 			}
