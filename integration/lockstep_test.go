@@ -176,12 +176,25 @@ func (l *lockstepRun) begin(r rapid.TB, somewhere bool) {
 		if somewhere {
 			step.Path, step.Path2 = l.sides()
 		}
-		for _, o := range l.do(r, step) {
+		for side, o := range l.do(r, step) {
 			if o.Errno != "" {
-				r.Fatalf("actor %d: begin: %s", i, o.Errno)
+				path := string([][]byte{step.Path, step.Path2}[side])
+				r.Fatalf("actor %d: begin in %q: %s%s", i, path, o.Errno, modesAbove(path))
 			}
 		}
 	}
+}
+
+// modesAbove describes path and all folders above it.
+func modesAbove(path string) (text string) {
+	for ; path != "" && path != "/"; path = filepath.Dir(path) {
+		fi, err := os.Lstat(path)
+		if err != nil {
+			return text + "\n" + err.Error()
+		}
+		text += fmt.Sprintf("\n%v %s", fi.Mode(), path)
+	}
+	return text
 }
 
 // tree describes both sides, and fails if they differ.
