@@ -92,6 +92,7 @@ var (
 	_ Lister      = (*Pack)(nil)
 	_ Sizer       = (*Pack)(nil)
 	_ PiecePutter = (*Pack)(nil)
+	_ RawGetter   = (*Pack)(nil)
 )
 
 // OpenPack opens the store in dir, and makes it if there is none. Only one

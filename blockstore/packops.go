@@ -90,14 +90,29 @@ func (p *Pack) makeRoom(ctx context.Context) error {
 
 // Get appends the shard to dst; see Store.
 func (p *Pack) Get(ctx context.Context, id ShardID, dst []byte) ([]byte, error) {
-	out, err := p.get(ctx, id, dst)
+	return p.get(ctx, id, dst, matches(id))
+}
+
+// matches returns the check that a shard is the one of id.
+func matches(id ShardID) func([]byte) bool {
+	return func(shard []byte) bool { return ShardIDOf(shard) == id }
+}
+
+// GetRaw is Get without the check; see RawGetter.
+func (p *Pack) GetRaw(ctx context.Context, id ShardID, dst []byte) ([]byte, error) {
+	return p.get(ctx, id, dst, func([]byte) bool { return true })
+}
+
+// get appends the shard to dst if it is right.
+func (p *Pack) get(ctx context.Context, id ShardID, dst []byte, right func([]byte) bool) ([]byte, error) {
+	out, err := p.find(ctx, id, dst, right)
 	if err != nil {
 		return dst, fmt.Errorf("get shard %v: %w", id, err)
 	}
 	return out, nil
 }
 
-func (p *Pack) get(ctx context.Context, id ShardID, dst []byte) ([]byte, error) {
+func (p *Pack) find(ctx context.Context, id ShardID, dst []byte, right func([]byte) bool) ([]byte, error) {
 	if err := p.usable(ctx); err != nil {
 		return nil, err
 	}
@@ -110,7 +125,7 @@ func (p *Pack) get(ctx context.Context, id ShardID, dst []byte) ([]byte, error) 
 		if !held {
 			return nil, ErrNotFound
 		}
-		out, err := p.read(loc, id, dst)
+		out, err := p.read(loc, dst, right)
 		if (errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrCorrupt)) && loc != gone {
 			gone = loc // moved, or deleted and buried, in between: look again
 			continue
@@ -119,8 +134,8 @@ func (p *Pack) get(ctx context.Context, id ShardID, dst []byte) ([]byte, error) 
 	}
 }
 
-// read appends the shard at loc to dst and checks it.
-func (p *Pack) read(loc location, id ShardID, dst []byte) ([]byte, error) {
+// read appends the shard at loc to dst if it is right.
+func (p *Pack) read(loc location, dst []byte, right func([]byte) bool) ([]byte, error) {
 	f, err := p.files.acquire(loc.pack)
 	if err != nil {
 		return nil, err
@@ -133,7 +148,7 @@ func (p *Pack) read(loc location, id ShardID, dst []byte) ([]byte, error) {
 	} else if err != nil {
 		return nil, err
 	}
-	if ShardIDOf(dst[n:]) != id {
+	if !right(dst[n:]) {
 		return nil, fmt.Errorf("%w: altered in %s at %d", ErrCorrupt, packName(loc.pack), loc.off)
 	}
 	return dst, nil

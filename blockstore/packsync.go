@@ -151,7 +151,7 @@ func (p *Pack) rescue(ctx context.Context) error {
 }
 
 func (p *Pack) rescueShard(id ShardID, from location) error {
-	shard, err := p.read(from, id, nil)
+	shard, err := p.read(from, nil, matches(id))
 	if errors.Is(err, ErrCorrupt) {
 		p.lost = errors.Join(p.lost, fmt.Errorf("shard %v was not written: %w", id, err))
 		p.mu.Lock()

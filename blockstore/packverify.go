@@ -21,7 +21,7 @@ func (p *Pack) Verify(ctx context.Context, fn func(id ShardID, err error) error)
 		})
 		for _, e := range batch {
 			var err error
-			if buf, err = p.get(ctx, e.id, buf[:0]); errors.Is(err, ErrNotFound) {
+			if buf, err = p.Get(ctx, e.id, buf[:0]); errors.Is(err, ErrNotFound) {
 				continue // deleted since it was listed
 			}
 			if ctx.Err() != nil || errors.Is(err, ErrClosed) {

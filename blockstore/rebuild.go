@@ -31,6 +31,19 @@ func (c *Coder) Decode(dst []byte, d Descriptor, shards [][]byte) ([]byte, error
 	return out, nil
 }
 
+// DecodeRaw is Decode without any check: the caller checks the block. Data
+// shards that stand in their places behind dst already are left there.
+func (c *Coder) DecodeRaw(dst []byte, d Descriptor, shards [][]byte) ([]byte, error) {
+	if err := checkStripe(d, shards); err != nil {
+		return dst, err
+	}
+	out, err := c.joinRaw(dst, d, ofSize(shards, d.ShardSize()))
+	if err != nil {
+		return dst, fmt.Errorf("decode block %v: %w", d.Address, err)
+	}
+	return out, nil
+}
+
 // Rebuild fills every entry of shards that is nil or wrong. Every input is
 // checked against its id, every output too, and the block against its
 // address; shards is left alone on error. It fails as Decode does.
@@ -104,8 +117,18 @@ func count(shards [][]byte) (n int) {
 }
 
 // join appends the block made of shards, all of the stripe's size, to dst and
-// checks its address. Missing data shards are computed in their place.
+// checks its address.
 func (c *Coder) join(dst []byte, d Descriptor, shards [][]byte) ([]byte, error) {
+	out, err := c.joinRaw(dst, d, shards)
+	if err == nil && AddressOf(out[len(dst):]) != d.Address {
+		return nil, fmt.Errorf("%w: address does not match", ErrCorrupt)
+	}
+	return out, err
+}
+
+// joinRaw is join without the check. Missing data shards are computed in their
+// place.
+func (c *Coder) joinRaw(dst []byte, d Descriptor, shards [][]byte) ([]byte, error) {
 	if count(shards) < int(d.Class.K) {
 		return nil, ErrLost
 	}
@@ -113,14 +136,18 @@ func (c *Coder) join(dst []byte, d Descriptor, shards [][]byte) ([]byte, error) 
 	dst = slices.Grow(dst, int(d.Class.K)*size)
 	out := dst[:start+int(d.Length)]
 	if d.Class.K == 1 {
-		copy(out[start:], firstOf(shards))
+		move(out[start:], firstOf(shards))
 	} else if err := c.joinCode(dst[start:start+int(d.Class.K)*size], d, shards); err != nil {
 		return nil, err
 	}
-	if AddressOf(out[start:]) != d.Address {
-		return nil, fmt.Errorf("%w: address does not match", ErrCorrupt)
-	}
 	return out, nil
+}
+
+// move is copy, but costs nothing for what stands where it belongs.
+func move(dst, src []byte) {
+	if len(src) > 0 && &dst[0] != &src[0] {
+		copy(dst, src)
+	}
 }
 
 // joinCode fills area, k × size bytes, with the data shards.
@@ -137,7 +164,7 @@ func (c *Coder) joinCode(area []byte, d Descriptor, shards [][]byte) error {
 			work[i], missing = place[:0], true
 			continue
 		}
-		copy(place, shards[i])
+		move(place, shards[i])
 	}
 	if !missing {
 		return nil

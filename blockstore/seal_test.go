@@ -181,6 +181,9 @@ func TestOpenRefusesAlterations(t *testing.T) {
 			if !errors.Is(err, blockstore.ErrCorrupt) || string(got) != "kept" {
 				t.Errorf("%s: %d bytes, %v; want ErrCorrupt", what, len(got), err)
 			}
+			if got, err := s.OpenRaw([]byte("kept"), block, ref); !errors.Is(err, blockstore.ErrCorrupt) || string(got) != "kept" {
+				t.Errorf("%s, raw: %d bytes, %v; want ErrCorrupt", what, len(got), err)
+			}
 		}
 		for _, at := range []int{0, len(block) / 2, len(block) - 1} {
 			altered := bytes.Clone(block)
@@ -233,9 +236,10 @@ func TestOpenRefusesForgedPayloads(t *testing.T) {
 	}
 	for _, c := range cases {
 		block, ref := forge(t, c.payload, c.size)
-		_, err := s.Open(nil, block, ref)
-		if !errors.Is(err, blockstore.ErrCorrupt) || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s: %v; want ErrCorrupt with %q", c.name, err, c.want)
+		for _, open := range []func(_, _ []byte, _ blockstore.Ref) ([]byte, error){s.Open, s.OpenRaw} {
+			if _, err := open(nil, block, ref); !errors.Is(err, blockstore.ErrCorrupt) || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s: %v; want ErrCorrupt with %q", c.name, err, c.want)
+			}
 		}
 	}
 	block, ref := forge(t, append(bytes.Clone(text), 1), 10_000)

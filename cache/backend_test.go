@@ -16,21 +16,22 @@ var errDown = errors.New("store is down")
 // fakeBackend is five stores in memory that can be down, fail to sync, lose
 // what was not synced, and count what they are asked.
 type fakeBackend struct {
-	mu      sync.Mutex
-	coder   *blockstore.Coder
-	class   blockstore.Class
-	stores  []map[blockstore.ShardID]*fakeShard
-	late    error // of a put that was placed
-	down    []bool
-	syncErr error // what Sync says …
-	lossy   bool  // … after having lost what was not synced
-	getErr  error // what Get says, if not nil
-	puts    int
-	gets    int
-	syncs   int
-	hold    chan struct{} // if not nil, Get waits for it to close
-	waiting chan struct{} // if not nil, Get says that it waits
-	during  func()        // if not nil, Sync calls it once before it ends
+	mu       sync.Mutex
+	coder    *blockstore.Coder
+	class    blockstore.Class
+	stores   []map[blockstore.ShardID]*fakeShard
+	late     error // of a put that was placed
+	down     []bool
+	syncErr  error // what Sync says …
+	lossy    bool  // … after having lost what was not synced
+	getErr   error // what Get says, if not nil
+	puts     int
+	spoilRaw bool // GetRaw alters a byte
+	gets     int
+	syncs    int
+	hold     chan struct{} // if not nil, Get waits for it to close
+	waiting  chan struct{} // if not nil, Get says that it waits
+	during   func()        // if not nil, Sync calls it once before it ends
 }
 
 type fakeShard struct {
@@ -80,6 +81,14 @@ func (f *fakeBackend) Put(ctx context.Context, addr blockstore.Address, block []
 		return d, placed, errDown
 	}
 	return d, placed, f.late
+}
+
+func (f *fakeBackend) GetRaw(ctx context.Context, d blockstore.Descriptor, dst []byte) ([]byte, bool, error) {
+	block, degraded, err := f.Get(ctx, d, dst)
+	if err == nil && f.spoilRaw {
+		block[len(block)-1] ^= 1
+	}
+	return block, degraded, err
 }
 
 func (f *fakeBackend) Get(ctx context.Context, d blockstore.Descriptor, dst []byte) ([]byte, bool, error) {

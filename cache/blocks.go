@@ -25,6 +25,10 @@ type Backend interface {
 	// reports that a decode was needed.
 	Get(ctx context.Context, d blockstore.Descriptor, dst []byte) (block []byte, degraded bool, err error)
 
+	// GetRaw is Get without a check, and without trying hard. After an error
+	// that is blockstore.ErrLate the memory behind dst is still in use.
+	GetRaw(ctx context.Context, d blockstore.Descriptor, dst []byte) (block []byte, degraded bool, err error)
+
 	// Sync makes durable what was put since the last Sync. After an error none
 	// of that is known to be safe, and the next Sync says nothing about it.
 	Sync(ctx context.Context) error

@@ -121,6 +121,29 @@ func TestGetNeedsTheWholeReference(t *testing.T) {
 	}
 }
 
+// What an unchecked read brings is never believed, nor kept.
+func TestRawReadsAreChecked(t *testing.T) {
+	f, s := newFakeBackend(), testSealer()
+	b := openTest(t, t.TempDir(), f, Options{DiskBytes: 64 << 20})
+	f.spoilRaw = true
+	for i, size := range []int{1, 5000, 300_000} {
+		plain := plainOf(i, size)
+		ref := mustPut(t, b, s, plain)
+		d, err := b.Descriptor(t.Context(), ref.Address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.lose(d, 1)
+		for range 2 {
+			mustGet(t, b, s, ref, plain) // from shards, then from the disk tier
+			b.memory.drop()
+		}
+	}
+	if got := b.Stats(); got.DiskHits != 3 {
+		t.Errorf("%d of 3 blocks were kept after a decode", got.DiskHits)
+	}
+}
+
 func TestDegradedReadFillsTheDiskTier(t *testing.T) {
 	f, s := newFakeBackend(), testSealer()
 	b := openTest(t, t.TempDir(), f, Options{DiskBytes: 64 << 20})

@@ -64,66 +64,6 @@ func (b *Blocks) Prefetch(s *blockstore.Sealer, refs ...blockstore.Ref) {
 	}
 }
 
-// fetch reads a block from the nearest place that has it and opens it.
-func (b *Blocks) fetch(ctx context.Context, s *blockstore.Sealer, ref blockstore.Ref) ([]byte, error) {
-	if p, ok := b.memory.get(ref); ok {
-		return p, nil
-	}
-	buf := b.buffers.get(int(ref.Size) + sealSlack)
-	defer b.buffers.put(buf)
-	block, err := b.block(ctx, ref.Address, (*buf)[:0])
-	if err != nil {
-		return nil, err
-	}
-	*buf = block
-	// Open wants room for the whole block behind the plaintext.
-	plain, err := s.Open(make([]byte, 0, int(ref.Size)+sealSlack), block, ref)
-	if err != nil {
-		return nil, err
-	}
-	b.memory.add(ref, plain)
-	return plain, nil
-}
-
-// block appends the sealed block to dst: from the outbox, the disk tier or the
-// backend, in this order.
-func (b *Blocks) block(ctx context.Context, addr blockstore.Address, dst []byte) ([]byte, error) {
-	e, err := b.index.lookup(ctx, addr)
-	if err != nil {
-		return nil, err
-	}
-	if e == nil {
-		return nil, fmt.Errorf("look up descriptor: %w", blockstore.ErrNotFound)
-	}
-	if e.state == pinned {
-		block, err := b.outbox.get(ctx, addr, dst)
-		if err == nil {
-			return block, nil
-		}
-		b.o.Log.Warn("read from outbox", "address", addr, "err", err)
-	}
-	if block, ok := b.disk.get(ctx, addr, dst); ok {
-		b.counts.diskHits.Add(1)
-		return block, nil
-	}
-	return b.stripe(ctx, e, dst)
-}
-
-// stripe appends the block to dst from its shards. What cost a decode goes to
-// the disk tier.
-func (b *Blocks) stripe(ctx context.Context, e *entry, dst []byte) ([]byte, error) {
-	b.counts.misses.Add(1)
-	block, degraded, err := b.backend.Get(ctx, e.desc, dst)
-	if err != nil {
-		return nil, err
-	}
-	if degraded {
-		b.counts.degraded.Add(1)
-		b.disk.put(ctx, e.desc.Address, block[len(dst):])
-	}
-	return block, nil
-}
-
 // Descriptor returns the stripe's public record of a block, or ErrNotFound.
 func (b *Blocks) Descriptor(ctx context.Context, addr blockstore.Address) (blockstore.Descriptor, error) {
 	e, err := b.index.lookup(ctx, addr)

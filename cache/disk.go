@@ -110,6 +110,25 @@ func (d *disk) get(ctx context.Context, addr blockstore.Address, dst []byte) ([]
 	return block, true
 }
 
+// getRaw is get without a check of blocks that are not about to go.
+func (d *disk) getRaw(ctx context.Context, addr blockstore.Address, dst []byte) ([]byte, bool) {
+	if block, ok := d.findRaw(ctx, addr, dst); ok {
+		return block, true
+	}
+	return d.get(ctx, addr, dst)
+}
+
+func (d *disk) findRaw(ctx context.Context, addr blockstore.Address, dst []byte) ([]byte, bool) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	for _, g := range d.gens[:min(len(d.gens), generations/2)] {
+		if block, err := g.pack.GetRaw(ctx, blockstore.ShardID(addr), dst); err == nil {
+			return block, true
+		}
+	}
+	return dst, false
+}
+
 // find looks from the newest generation to the oldest; age is -1 if none has
 // the block unharmed.
 func (d *disk) find(ctx context.Context, addr blockstore.Address, dst []byte) (block []byte, age int) {

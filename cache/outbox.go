@@ -78,6 +78,17 @@ func (o *outbox) get(ctx context.Context, addr blockstore.Address, dst []byte) (
 	return pack.Get(ctx, blockstore.ShardID(addr), dst)
 }
 
+// getRaw is get without a check.
+func (o *outbox) getRaw(ctx context.Context, addr blockstore.Address, dst []byte) ([]byte, error) {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	pack, err := o.usable()
+	if err != nil {
+		return dst, err
+	}
+	return pack.GetRaw(ctx, blockstore.ShardID(addr), dst)
+}
+
 func (o *outbox) has(ctx context.Context, addr blockstore.Address) (bool, error) {
 	o.mu.RLock()
 	defer o.mu.RUnlock()

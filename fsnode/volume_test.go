@@ -45,6 +45,10 @@ func (f *fakeBackend) Get(_ context.Context, d blockstore.Descriptor, dst []byte
 	return append(dst, b...), false, nil
 }
 
+func (f *fakeBackend) GetRaw(ctx context.Context, d blockstore.Descriptor, dst []byte) ([]byte, bool, error) {
+	return f.Get(ctx, d, dst)
+}
+
 func (f *fakeBackend) Sync(context.Context) error { return nil }
 
 func (f *fakeBackend) Delete(_ context.Context, stripes []blockstore.Descriptor) error {

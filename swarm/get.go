@@ -11,21 +11,15 @@ import (
 )
 
 // Get appends to dst the block that d describes, checked against its address.
-// The homes of the data shards are asked first, since these are the block as
-// it stands; then those of the parity shards; then everybody for what is still
-// missing. degraded reports that a decode was needed. With fewer than k shards
-// to be had the error is blockstore.ErrLost, and wraps why the first was not.
+// The homes of the shards are asked first, those of the data shards before the
+// others; then everybody for what is still missing. degraded reports that a
+// decode was needed. With fewer than k shards to be had the error is
+// blockstore.ErrLost, and wraps why the first was not.
 func (s *Swarm) Get(ctx context.Context, d blockstore.Descriptor, dst []byte) (block []byte, degraded bool, err error) {
 	if err := d.Validate(); err != nil {
 		return dst, false, err
 	}
 	order := s.order(d.Address)
-	if block, ok := s.getData(ctx, d, order, dst); ok {
-		return block, false, nil
-	}
-	if err := ctx.Err(); err != nil {
-		return dst, false, err
-	}
 	g := s.gather(ctx, d, order, int(d.Class.K))
 	defer g.release()
 	block, err = s.coder.Decode(dst, d, g.shards)
@@ -36,31 +30,6 @@ func (s *Swarm) Get(ctx context.Context, d blockstore.Descriptor, dst []byte) (b
 		return dst, false, errors.Join(err, g.cause)
 	}
 	return block, slices.ContainsFunc(g.shards[:d.Class.K], func(p []byte) bool { return p == nil }), nil
-}
-
-// getData reads the k data shards into their place behind dst, so that no copy
-// is made. It gives up at the first that its home does not have.
-func (s *Swarm) getData(ctx context.Context, d blockstore.Descriptor, order []int, dst []byte) ([]byte, bool) {
-	k, size, start := int(d.Class.K), d.ShardSize(), len(dst)
-	if len(order) < k {
-		return dst, false
-	}
-	out := slices.Grow(dst, k*size)[:start+k*size]
-	missing := make([]bool, k)
-	s.each(k, size, func(i int) {
-		at := start + i*size
-		place := out[at : at+size : at+size]
-		shard, err := s.members[order[i]].get(ctx, s.Patience().Hedge, d.Shards[i], size, place[:0])
-		missing[i] = err != nil || len(shard) != size
-		if !missing[i] && &shard[0] != &place[0] {
-			copy(place, shard) // the store did not use the room it was given
-		}
-	})
-	if slices.Contains(missing, true) {
-		return dst, false
-	}
-	out = out[:start+int(d.Length)]
-	return out, blockstore.AddressOf(out[start:]) == d.Address
 }
 
 // gathered is what could be read of a stripe.

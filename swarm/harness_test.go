@@ -180,4 +180,13 @@ func (r *rig) mustGet(t testing.TB, d blockstore.Descriptor, want []byte, wantDe
 	if degraded != wantDegraded {
 		t.Errorf("degraded: %v", degraded)
 	}
+	raw, rawDegraded, err := r.GetRaw(t.Context(), d, []byte("before"))
+	switch {
+	case err != nil && (!wantDegraded || string(raw) != "before"):
+		t.Errorf("raw get: %d bytes, %v", len(raw), err)
+	case err == nil && len(raw) != len(got):
+		t.Errorf("raw get: %d bytes", len(raw))
+	case !wantDegraded && (rawDegraded || !bytes.Equal(raw, got)): // of degraded stripes it may be wrong
+		t.Errorf("raw get: degraded %v, or other bytes", rawDegraded)
+	}
 }

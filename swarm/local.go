@@ -34,6 +34,7 @@ var (
 	_ blockstore.Store       = (*Local)(nil)
 	_ blockstore.Lister      = (*Local)(nil)
 	_ blockstore.PiecePutter = (*Local)(nil)
+	_ blockstore.RawGetter   = (*Local)(nil)
 	_ blockstore.Sizer       = (*Local)(nil)
 	_ Prober                 = (*Local)(nil)
 	_ Reopener               = (*Local)(nil)
@@ -150,6 +151,16 @@ func (l *Local) Get(ctx context.Context, id blockstore.ShardID, dst []byte) ([]b
 	}
 	defer done()
 	return pack.Get(ctx, id, dst)
+}
+
+// GetRaw appends a shard to dst, unchecked; see blockstore.RawGetter.
+func (l *Local) GetRaw(ctx context.Context, id blockstore.ShardID, dst []byte) ([]byte, error) {
+	pack, done, err := l.use()
+	if err != nil {
+		return dst, err
+	}
+	defer done()
+	return pack.GetRaw(ctx, id, dst)
 }
 
 // Has reports whether a shard is held; see blockstore.Store.

@@ -66,6 +66,19 @@ func (f *Faulty) Get(ctx context.Context, id blockstore.ShardID, dst []byte) ([]
 	return out, nil
 }
 
+// GetRaw is Get without the check, if the store can leave it out.
+func (f *Faulty) GetRaw(ctx context.Context, id blockstore.ShardID, dst []byte) ([]byte, error) {
+	out := dst
+	err := f.do("get", func() (err error) {
+		out, err = blockstore.GetRaw(ctx, f.store, id, dst)
+		return err
+	})
+	if err != nil {
+		return dst, err
+	}
+	return out, nil
+}
+
 // Has reports whether id is held.
 func (f *Faulty) Has(ctx context.Context, id blockstore.ShardID) (held bool, err error) {
 	err = f.do("has", func() (err error) {
