@@ -138,6 +138,42 @@ func TestReport(t *testing.T) {
 	}
 }
 
+// TestTrialsAreJudged: a trial that fails makes the torture fail, says how to
+// run it again, and leaves all that it said; parts are taken in turn.
+func TestTrialsAreJudged(t *testing.T) {
+	dir := t.TempDir()
+	list := []trial{
+		{name: "good one", env: []string{"PART"}, cmd: []string{"sh", "-c", "echo x_test.go:1: part $PART"}, parts: 2},
+		{name: "bad one", env: []string{"A=b"}, cmd: []string{"sh", "-c", "echo seed 7; exit 3"}},
+		{name: "renamed", cmd: []string{"echo", "testing: warning: no tests to run"}},
+	}
+	all := runTrials(t.Context(), list, 3, dir, t.Logf)
+	if len(all) != 9 {
+		t.Fatalf("%d runs of three trials in three rounds", len(all))
+	}
+	for i, want := range []string{"part 1/2", "part 2/2", "part 1/2"} {
+		good, bad, renamed := all[3*i], all[3*i+1], all[3*i+2]
+		if !good.OK || !slices.Equal(good.Says, []string{want}) {
+			t.Errorf("round %d: %+v", i+1, good)
+		}
+		if bad.OK || renamed.OK || !strings.Contains(bad.Output, "seed 7") || !strings.HasPrefix(bad.Again, "A=b sh -c ") {
+			t.Errorf("round %d: %+v, %+v", i+1, bad, renamed)
+		}
+		if text, err := os.ReadFile(bad.Log); err != nil || string(text) != "seed 7\n" {
+			t.Errorf("log %s: %q, %v", bad.Log, text, err)
+		}
+	}
+	if err := newReport(time.Second, nil, nil, all).err(); err == nil || !strings.Contains(err.Error(), "bad one failed") || strings.Contains(err.Error(), "good one failed") {
+		t.Errorf("the torture says %v", err)
+	}
+	if some, err := choose(trials(), "^every "); err != nil || len(some) != 2 {
+		t.Errorf("chose %d trials, %v", len(some), err)
+	}
+	if _, err := choose(trials(), "no such"); err == nil {
+		t.Error("a choice of no trials is none")
+	}
+}
+
 // TestTrialsExist: what go test would silently not find is a trial that never
 // fails.
 func TestTrialsExist(t *testing.T) {
