@@ -6,6 +6,10 @@ import (
 	"sync/atomic"
 )
 
+// The buffer of a piece grows up to minFreshBuf as writes extend it; a piece that
+// goes on from another one gets room for twice as much as that has, up to
+// maxFreshBuf. Only what was written in a row may get more memory than it takes:
+// scattered writes would get many times that.
 const (
 	minFreshBuf = 4 << 10
 	maxFreshBuf = 1 << 20
@@ -107,11 +111,14 @@ func (f *Fresh) Write(off int64, p []byte) {
 		return
 	}
 	i = f.carve(off, off+int64(len(p)))
-	if i > 0 && f.extend(&f.pieces[i-1], off, p) {
-		return
+	room := len(p)
+	if i > 0 && f.pieces[i-1].end() == off {
+		if f.extend(&f.pieces[i-1], p) {
+			return
+		}
+		room = max(room, min(2*len(f.pieces[i-1].buf), maxFreshBuf))
 	}
-	size := min(max(int64(len(p)), f.bytes, minFreshBuf), maxFreshBuf)
-	buf := make([]byte, len(p), max(size, int64(len(p))))
+	buf := make([]byte, len(p), room)
 	copy(buf, p)
 	f.insert(i, Piece{Off: off, Len: int64(len(p)), buf: buf, gen: f.gen})
 }
@@ -195,9 +202,10 @@ func (f *Fresh) overwrite(p *Piece, off int64, b []byte) bool {
 	return true
 }
 
-// extend appends to p's buffer when b follows it and there is room.
-func (f *Fresh) extend(p *Piece, off int64, b []byte) bool {
-	if p.buf == nil || p.gen != f.gen || p.Pos.Segment != 0 || p.end() != off || cap(p.buf)-len(p.buf) < len(b) {
+// extend appends b, which follows p, to p's buffer if there is room or that is
+// small, and p is not frozen.
+func (f *Fresh) extend(p *Piece, b []byte) bool {
+	if p.buf == nil || p.gen != f.gen || p.Pos.Segment != 0 || max(cap(p.buf), minFreshBuf)-len(p.buf) < len(b) {
 		return false
 	}
 	p.buf = append(p.buf, b...)

@@ -56,6 +56,36 @@ func TestFreshAgainstBytes(t *testing.T) {
 	})
 }
 
+// TestFreshHoldsWhatWasWritten: memory follows what is written, in whatever
+// order it comes, and what comes in a row makes few pieces.
+func TestFreshHoldsWhatWasWritten(t *testing.T) {
+	const n, count, gap = 100, 20000, 100
+	for _, c := range []struct {
+		order  string
+		off    func(i int64) int64
+		pieces int
+	}{
+		{"in a row", func(i int64) int64 { return i * n }, 20},
+		{"backward", func(i int64) int64 { return (count - i) * n }, count},
+		{"with gaps", func(i int64) int64 { return i * (n + gap) }, count},
+	} {
+		f := NewFresh(nil)
+		for i := range int64(count) {
+			f.Write(c.off(i), make([]byte, n))
+		}
+		held := 0
+		for _, p := range f.Pieces() {
+			held += cap(p.buf)
+		}
+		if most := int(2*f.Bytes() + minFreshBuf); f.Bytes() != n*count || held > most {
+			t.Errorf("%s: %d bytes in buffers of %d, want at most %d", c.order, f.Bytes(), held, most)
+		}
+		if got := len(f.Pieces()); got > c.pieces {
+			t.Errorf("%s: %d pieces, want at most %d", c.order, got, c.pieces)
+		}
+	}
+}
+
 func mark(data []byte, known []uint64, off int, p []byte, gen uint64) {
 	copy(data[off:], p)
 	for i := range p {
