@@ -204,7 +204,12 @@ type status struct {
 			Root string
 		}
 		LastCheck *struct{ Damaged, Fixed, Lost int64 }
+		Oldest    *struct {
+			Op, Path string
+			PID      int
+		}
 	}
+	Process struct{ Goroutines int }
 }
 
 func (d *drive) status() status {

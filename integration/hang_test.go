@@ -148,34 +148,44 @@ func TestStoppedDaemon(t *testing.T) {
 	}
 }
 
-// TestLockWaitEnds interrupts a process that waits for a lock, and kills one:
-// both end at once, and what they wanted is not kept for them.
+// lockWait takes the lock ARGV[1], flock or fcntl, of the file ARGV[0], and
+// waits for it. With ARGV[2] it keeps it until its stdin ends. SIGUSR1 is caught
+// and does not restart system calls; EINTR is status 42.
+const lockWait = `
+use Fcntl qw(:DEFAULT :flock :seek); use POSIX qw(:signal_h :errno_h);
+sigaction(SIGUSR1, POSIX::SigAction->new(sub {}, POSIX::SigSet->new, 0)) or die;
+open(my $f, "+>>", $ARGV[0]) or die;
+my $all = pack("s s x4 q q l x4", F_WRLCK, SEEK_SET, 0, 0, 0);
+my $ok = $ARGV[1] eq "flock" ? flock($f, LOCK_EX) : fcntl($f, F_SETLKW, $all);
+exit($! == EINTR ? 42 : 1) unless $ok;
+if ($ARGV[2]) { $| = 1; print "mine\n"; <STDIN>; }
+`
+
+// TestLockWaitEnds interrupts processes that wait for locks, and kills some:
+// a signal that is caught is EINTR, others end them, and what they wanted is
+// not kept for them.
 func TestLockWaitEnds(t *testing.T) {
 	d := mounted(t)
-	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGKILL} {
-		owner := d.startBystander(`exec 3>"$D/lock"; flock 3; echo mine; cat`)
-		waiter := exec.Command("flock", filepath.Join(d.dir, "lock"), "true")
-		if err := waiter.Start(); err != nil {
-			t.Fatal(err)
-		}
-		eventually(t, "the lock is waited for", func() bool {
-			text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/syscall", waiter.Process.Pid)) // "running", while it does
-			return strings.HasPrefix(string(text), fmt.Sprint(syscall.SYS_FLOCK, " "))
-		})
-		if err := waiter.Process.Signal(sig); err != nil {
-			t.Fatal(err)
-		}
-		ended := make(chan struct{})
-		go func() { _ = waiter.Wait(); close(ended) }() // it ends by the signal
-		eventually(t, "the waiter has ended", func() bool {
-			select {
-			case <-ended:
-				return true
-			default:
-				return false
+	path := filepath.Join(d.dir, "lock")
+	for kind, call := range map[string]int{"flock": syscall.SYS_FLOCK, "fcntl": syscall.SYS_FCNTL} {
+		for _, sig := range []syscall.Signal{syscall.SIGUSR1, syscall.SIGINT, syscall.SIGKILL} {
+			owner := d.startBystander(`exec perl -e '` + lockWait + `' "$D/lock" ` + kind + ` keep`)
+			waiter := exec.Command("perl", "-e", lockWait, path, kind)
+			if err := waiter.Start(); err != nil {
+				t.Fatal(err)
 			}
-		})
-		owner.end(0)
-		d.sh(`flock --timeout 60 "$D/lock" true`)
+			eventually(t, "the lock is waited for", func() bool {
+				text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/syscall", waiter.Process.Pid)) // "running", while it does
+				return strings.HasPrefix(string(text), fmt.Sprint(call, " "))
+			})
+			end := d.endBy(waiter, sig)
+			if caught := sig == syscall.SIGUSR1; caught && end.ExitStatus() != 42 || !caught && end.Signal() != sig {
+				t.Errorf("%s and %v: %v", kind, sig, waiter.ProcessState)
+			}
+			owner.end(0)
+			if o := child(t, deadline, nil, "perl", "-e", lockWait, path, kind); o.status != 0 {
+				t.Errorf("%s after %v: status %d: %s", kind, sig, o.status, o.stderr)
+			}
+		}
 	}
 }

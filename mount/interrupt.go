@@ -84,17 +84,31 @@ func (f *flight) each(fn func(c *call)) {
 // The watchdog looks again for one that does.
 func (c *call) signalled() {
 	c.signals.Store(true)
-	if dying(c.pid.Load()) {
+	c.letGo()
+}
+
+// letGo cancels a call whose caller is about to die. Of direct reads the kernel
+// tells no signal at all, and their callers wait in a way that SIGKILL does not
+// end: the watchdog looks at every read. Writes may be of pages that others
+// made dirty, and a thread that is gone may have left its I/O to others: these
+// need a signal.
+func (c *call) letGo() {
+	told := c.signals.Load()
+	if !told && kind(c.kind.Load()) != kindRead {
+		return
+	}
+	if killed, gone := dying(c.pid.Load()); killed || gone && told {
 		c.cancel()
 	}
 }
 
 // dying reports whether thread tid has SIGKILL pending, which is how the kernel
-// marks every thread of a process that a signal is about to end.
-func dying(tid uint32) bool {
+// marks every thread of a process that a signal is about to end, and whether
+// there is no such thread. Of 0, one in another namespace, nothing is known.
+func dying(tid uint32) (killed, gone bool) {
 	f, err := os.Open(fmt.Sprintf("/proc/%d/status", tid))
 	if err != nil {
-		return os.IsNotExist(err)
+		return false, tid != 0 && os.IsNotExist(err)
 	}
 	defer f.Close()
 	lines := bufio.NewScanner(f)
@@ -105,10 +119,10 @@ func dying(tid uint32) bool {
 		}
 		bits, err := strconv.ParseUint(strings.TrimSpace(mask), 16, 64)
 		if err == nil && bits&(1<<(syscall.SIGKILL-1)) != 0 {
-			return true
+			return true, false
 		}
 	}
-	return false
+	return false, false
 }
 
 // interrupted serves an interrupt. Nothing answers it but the end of the call

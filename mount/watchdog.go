@@ -43,11 +43,7 @@ func (s *Server) inspect() {
 			s.log.Warn("request waits", append(s.attrsOf(p), "deadline", s.opts.Deadline)...)
 		}
 	}
-	s.flight.each(func(c *call) {
-		if c.signals.Load() && dying(c.pid.Load()) {
-			c.cancel()
-		}
-	})
+	s.flight.each((*call).letGo)
 }
 
 // expire answers a request that has waited for too long with EIO, and says so.
