@@ -79,9 +79,12 @@ func openIndex(dir string, noSync bool) (*packIndex, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open index: %w", err)
 	}
-	db.SetMaxOpenConns(4)
 	x := &packIndex{path: filepath.Join(dir, indexName), mark: mark, db: db}
-	if err := x.prepare(); err != nil {
+	err = indexError(OpenConns(db, 2)) // one reads while the other commits
+	if err == nil {
+		err = x.prepare()
+	}
+	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return x, nil

@@ -95,8 +95,9 @@ func (db *indexDB) open(path string, sound bool) (err error) {
 	if db.reader, err = sql.Open("sqlite3", indexDSN(path, "_query_only=true")); err != nil {
 		return err
 	}
-	db.reader.SetMaxOpenConns(indexReaders)
-	db.reader.SetMaxIdleConns(indexReaders)
+	if err := blockstore.OpenConns(db.reader, indexReaders); err != nil {
+		return err
+	}
 	db.find, err = db.reader.Prepare("SELECT row FROM blocks WHERE address = ?")
 	return err
 }

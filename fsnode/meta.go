@@ -76,7 +76,9 @@ func openMeta(path string, key [32]byte) (*metaDB, error) {
 		m.r, err = sql.Open("sqlite3", uri+pragmas+"deferred&_query_only=true")
 	}
 	if err == nil {
-		m.r.SetMaxOpenConns(4)
+		err = blockstore.OpenConns(m.r, 4)
+	}
+	if err == nil {
 		err = m.prepare()
 	}
 	if err != nil {
