@@ -343,13 +343,15 @@ func (v *Volume) unlinked(dir, in *inode, l link, t Time) {
 	}
 }
 
-// without returns links less l, leaving the old slice as it is.
-func without(links []link, l link) []link {
+// without returns links less l, and more, if any, leaving the old slice as it
+// is. It copies once: files have up to 65,000 links.
+func without(links []link, l link, more ...link) []link {
 	i := slices.Index(links, l)
 	if i < 0 {
-		return links
+		i = len(links)
 	}
-	return append(slices.Clone(links[:i]), links[i+1:]...)
+	out := append(make([]link, 0, len(links)+len(more)), links[:i]...)
+	return append(append(out, links[min(i+1, len(links)):]...), more...)
 }
 
 // writable refuses changes to a read-only volume and to the views.

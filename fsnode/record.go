@@ -103,10 +103,7 @@ func (r *record) footprint() int {
 	for _, x := range r.Xattrs {
 		n += 40 + len(x.Name) + len(x.Value)
 	}
-	for _, l := range r.Links {
-		n += 40 + len(l.Name)
-	}
-	return n
+	return n + 60*len(r.Links) // with short names; there may be 65,000, and this is asked at every change
 }
 
 // dirent is what is kept of a directory entry.

@@ -2,7 +2,6 @@ package fsnode
 
 import (
 	"context"
-	"slices"
 	"syscall"
 )
 
@@ -113,8 +112,8 @@ func (v *Volume) exchange(in, from *inode, d *dent, old, to *inode, e *dent, t T
 	}
 	v.dirChanged(from, 0, t)
 	v.dirChanged(to, 0, t)
-	in.rec.Links = append(slices.Clip(without(in.rec.Links, here)), there)
-	old.rec.Links = append(slices.Clip(without(old.rec.Links, there)), here)
+	in.rec.Links = without(in.rec.Links, here, there)
+	old.rec.Links = without(old.rec.Links, there, here)
 	for _, moved := range []*inode{in, old} {
 		moved.rec.Ctime = t
 		v.touchInode(moved)
@@ -159,7 +158,7 @@ func (v *Volume) move(in, from *inode, d *dent, to *inode, e *dent, t Time) {
 	}
 	v.dirChanged(from, -1, t)
 	v.dirChanged(to, +1, t)
-	in.rec.Links = append(slices.Clip(without(in.rec.Links, was)), link{Parent: to.ino, Name: e.name})
+	in.rec.Links = without(in.rec.Links, was, link{Parent: to.ino, Name: e.name})
 	in.rec.Ctime = t
 	v.touchInode(in)
 }

@@ -375,6 +375,40 @@ func TestNoMemoryMeansWouldBlock(t *testing.T) {
 	}
 }
 
+// TestScatteredWritesAreFlushed: a file into which somebody keeps writing single
+// bytes here and there is stored before its pieces become too many.
+func TestScatteredWritesAreFlushed(t *testing.T) {
+	r := newRig(t, nil)
+	a, err := r.v.Create(bg, RootIno, "f", 0o644, root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pieces := func() int {
+		r.v.mu.Lock()
+		defer r.v.mu.Unlock()
+		if in := r.v.inodes[a.Ino]; in != nil && in.content != nil {
+			return len(in.content.fresh.Pieces())
+		}
+		return 0
+	}
+	r.write(a.Ino, 1<<20, []byte{1}) // too large for the inode's record
+	off := int64(0)
+	for range manyPieces {
+		r.write(a.Ino, off, []byte{1})
+		off += 2
+	}
+	for end := time.Now().Add(time.Minute); pieces() >= manyPieces; off += 2 {
+		if time.Now().After(end) {
+			t.Fatalf("%d pieces are fresh", pieces())
+		}
+		r.write(a.Ino, off, []byte{1})
+	}
+	want := bytes.Repeat([]byte{1, 0}, int(off/2))
+	if got := r.read(a.Ino); !bytes.Equal(got[:len(want)], want) {
+		t.Fatal("other bytes than were written")
+	}
+}
+
 // TestJournalOutlivesSavesUntilFlushed crashes with bytes that only the journal
 // has, and saves before they are flushed: a volume opened read-only does not
 // flush.

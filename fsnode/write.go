@@ -10,6 +10,10 @@ import (
 // begins while it is still being written.
 const streamBytes = 12 << 20
 
+// manyPieces is into how many pieces what is fresh of a file may be scattered
+// before a flush: they are in one list, which each write moves.
+const manyPieces = 4096
+
 // Write places p at off in a file. With wait false it returns ErrWouldBlock,
 // having done nothing, when memory for fresh bytes is full; with wait true it
 // waits for room. p is not kept.
@@ -64,8 +68,12 @@ func (v *Volume) writeAs(ctx context.Context, ino Ino, off int64, p []byte, wait
 	}
 	v.freshChanged(in)
 	v.logged(ctx, op{Kind: opWrite, At: t, Ino: ino, Off: uint64(off), Mode: how}, p)
-	if c := in.content; c != nil && c.fresh.Bytes() >= streamBytes {
+	switch c := in.content; {
+	case c == nil:
+	case c.fresh.Bytes() >= streamBytes:
 		v.enqueue(in, flushHead)
+	case len(c.fresh.Pieces()) >= manyPieces:
+		v.enqueue(in, flushAll)
 	}
 	return len(p), nil
 }

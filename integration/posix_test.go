@@ -95,6 +95,9 @@ func TestPosixUncarried(t *testing.T) {
 		"uncarried/birth":     {"has a birth time: false"},
 		"uncarried/chown":     {"chown of nothing by root: ok", `stat "f": 104755 nlink 1 owner 0:0 size 0 rdev 0x0`},
 		"uncarried/locks":     {"a ofd w 0 10: ok", "b get w 0 100: ok type 1 start 0 len 10 pid another"},
+		"uncarried/epoll":     {"watch a file: ok"},
+		"uncarried/nowait":    {"RWF_NOWAIT: ENOTSUP"},
+		"uncarried/setgid":    {"write by another user: ok", `stat "f": 102666 nlink 1 owner 0:0 size 5 rdev 0x0`},
 		"uncarried/atime":     {"cached read through O_RDWR (ok) moves of f: ", "opening to read (ok) moves of f: atime"},
 	}
 	d := mounted(t, "--allow-other")

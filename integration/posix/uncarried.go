@@ -18,6 +18,9 @@ func Uncarried() []Case {
 		{"uncarried/chown", uncarriedChown},
 		{"uncarried/locks", uncarriedLocks},
 		{"uncarried/atime", uncarriedAtime},
+		{"uncarried/epoll", uncarriedEpoll},
+		{"uncarried/nowait", uncarriedNoWait},
+		{"uncarried/setgid", uncarriedSetgid},
 	}
 }
 
@@ -91,4 +94,39 @@ func uncarriedAtime(t *T) {
 	t.file("f", fmt.Sprintf("%20000d", 0), 0o644)
 	t.moved("cached read through O_RDWR", func() error { return readOnce("f", unix.O_RDWR) }, "f")
 	t.moved("opening to read", func() error { return openClose("f", unix.O_RDONLY) }, "f")
+}
+
+// uncarriedEpoll: a file can be watched, and is always ready; on a disk that is
+// EPERM.
+func uncarriedEpoll(t *T) {
+	t.file("f", "", 0o644)
+	fd := t.fd("f", unix.O_RDWR)
+	defer unix.Close(fd)
+	watch, err := unix.EpollCreate1(0)
+	t.must("create an epoll", err)
+	defer unix.Close(watch)
+	t.do("watch a file", unix.EpollCtl(watch, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN}))
+}
+
+// uncarriedNoWait: no read is promised not to wait.
+func uncarriedNoWait(t *T) {
+	t.file("f", "bytes", 0o644)
+	fd := t.fd("f", unix.O_RDONLY)
+	defer unix.Close(fd)
+	_, err := unix.Preadv2(fd, [][]byte{make([]byte, 5)}, 0, unix.RWF_NOWAIT)
+	t.do("RWF_NOWAIT", err)
+}
+
+// uncarriedSetgid: setgid without the right to execute goes on a disk if the
+// writer is not in the group. The kernel does not say whether it is.
+func uncarriedSetgid(t *T) {
+	t.file("f", "bytes", 0o644)
+	t.must("chmod", unix.Chmod("f", 0o2666))
+	t.as(1001, 1001, nil, func() {
+		fd := t.fd("f", unix.O_WRONLY)
+		defer unix.Close(fd)
+		_, err := unix.Write(fd, []byte("more"))
+		t.do("write by another user", err)
+	})
+	t.stat("f")
 }
