@@ -20,6 +20,20 @@ func (v *Volume) Lookup(ctx context.Context, parent Ino, name string) (Attr, err
 	return v.linked(in), nil
 }
 
+// Hold takes a kernel reference on what a directory was found to list.
+func (v *Volume) Hold(ino Ino) (Attr, bool) {
+	if ino >= VirtualIno {
+		return Attr{}, false
+	}
+	v.lock()
+	defer v.mu.Unlock()
+	in, err := v.inode(ino)
+	if err != nil || in.rec.Nlink == 0 {
+		return Attr{}, false
+	}
+	return v.linked(in), true
+}
+
 // child returns the inode that name in parent is. v.mu is held.
 func (v *Volume) child(parent Ino, name string) (*inode, error) {
 	dir, err := v.dir(parent)

@@ -66,6 +66,9 @@ const (
 // operation, and holds on to the rest of the message until the call ends.
 func (s *Server) unrecognized(c *call, r *fuse.UnrecognizedRequest) error {
 	body, ok := bodyOf(&r.Header)
+	if ok && r.Opcode == opReaddirplus {
+		return s.readdirPlus(c, body)
+	}
 	if !ok || s.extended == nil {
 		return syscall.ENOSYS
 	}

@@ -55,6 +55,7 @@ type memEntry struct {
 var (
 	_ FS    = (*memFS)(nil)
 	_ Namer = (*memFS)(nil)
+	_ Plus  = (*memFS)(nil)
 )
 
 func newMemFS() *memFS {
@@ -319,24 +320,43 @@ func (m *memFS) Parent(_ context.Context, ino fsnode.Ino) (fsnode.Ino, error) {
 	return n.parent, nil
 }
 
+// Hold implements Plus.
+func (m *memFS) Hold(ino fsnode.Ino) (fsnode.Attr, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := m.nodes[ino]
+	if n == nil {
+		return fsnode.Attr{}, false
+	}
+	n.refs++
+	return n.attr, true
+}
+
 func (m *memFS) Readdir(_ context.Context, ino fsnode.Ino, cookie uint64, fn func(fsnode.DirEntry) bool) error {
+	list, err := m.list(ino, cookie)
+	for _, e := range list {
+		if !fn(e) {
+			break
+		}
+	}
+	return err
+}
+
+func (m *memFS) list(ino fsnode.Ino, cookie uint64) (list []fsnode.DirEntry, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	d, err := m.dir(ino)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	names := slices.SortedFunc(maps.Keys(d.entries), func(a, b string) int {
 		return int(int64(d.entries[a].cookie) - int64(d.entries[b].cookie))
 	})
 	for _, name := range names {
 		e := d.entries[name]
-		if e.cookie <= cookie {
-			continue
-		}
-		if !fn(fsnode.DirEntry{Name: name, Ino: e.ino, Mode: m.nodes[e.ino].attr.Mode, Next: e.cookie}) {
-			return nil
+		if e.cookie > cookie {
+			list = append(list, fsnode.DirEntry{Name: name, Ino: e.ino, Mode: m.nodes[e.ino].attr.Mode, Next: e.cookie})
 		}
 	}
-	return nil
+	return list, nil
 }

@@ -18,43 +18,42 @@ const (
 
 // readdir answers with as many entries as fit.
 func (s *Server) readdir(c *call, r *fuse.ReadRequest) error {
-	if r.Offset < 0 {
-		return syscall.EINVAL
-	}
-	room := len(c.space(r.Size))
-	list := wire(c.data[:0:room])
-	if r.Offset < parentCookie {
-		if err := s.dots(c, &list, r.Offset); err != nil {
-			return err
-		}
-	}
-	cookie := uint64(r.Offset)
-	if cookie < firstCookie {
-		cookie = 0
-	}
-	err := s.fs.Readdir(c.ctx, c.node(), cookie, func(e fsnode.DirEntry) bool {
-		if len(list)+direntLen(e.Name) > room {
-			return false
-		}
-		list.dirent(e.Ino, e.Next, e.Mode, e.Name)
-		return true
-	})
-	if err != nil {
+	l := listing{s: s}
+	if err := s.list(c, &l, r.Offset, r.Size); err != nil {
 		return err
 	}
 	c.reply()
-	return c.send(list)
+	return c.send(l.out)
+}
+
+// list fills l with entries after offset, size bytes of them at most.
+func (s *Server) list(c *call, l *listing, offset int64, size int) error {
+	if offset < 0 {
+		return syscall.EINVAL
+	}
+	l.room = len(c.space(size))
+	l.out = wire(c.data[:0:l.room])
+	if offset < parentCookie {
+		if err := s.dots(c, l, offset); err != nil {
+			return err
+		}
+	}
+	cookie := uint64(offset)
+	if cookie < firstCookie {
+		cookie = 0
+	}
+	return s.fs.Readdir(c.ctx, c.node(), cookie, l.add)
 }
 
 // dots lists "." and "..", of which there is always room for both.
-func (s *Server) dots(c *call, list *wire, offset int64) error {
+func (s *Server) dots(c *call, l *listing, offset int64) error {
 	if offset < selfCookie {
-		list.dirent(c.node(), selfCookie, syscall.S_IFDIR, ".")
+		l.add(fsnode.DirEntry{Ino: c.node(), Next: selfCookie, Mode: syscall.S_IFDIR, Name: "."})
 	}
 	parent, err := s.fs.Parent(c.ctx, c.node())
 	if err != nil {
 		return err
 	}
-	list.dirent(parent, parentCookie, syscall.S_IFDIR, "..")
+	l.add(fsnode.DirEntry{Ino: parent, Next: parentCookie, Mode: syscall.S_IFDIR, Name: ".."})
 	return nil
 }

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"pifs/fsnode"
 )
 
 func listChildren() map[string]childFunc {
@@ -16,6 +18,7 @@ func listChildren() map[string]childFunc {
 		"list":        childList,
 		"churn":       childChurn,
 		"list-stable": childListStable,
+		"list-long":   childListLong,
 		"remove-all":  childRemoveAll,
 	}
 }
@@ -155,4 +158,39 @@ func childRemoveAll(args []string) error {
 		return fmt.Errorf("root has %d links: %v", st.Nlink, err)
 	}
 	return nil
+}
+
+// TestListLooksUpNothing: who lists a directory and then looks at all that is
+// in it needs no request for each.
+func TestListLooksUpNothing(t *testing.T) {
+	m := mountMem(t, Options{})
+	cred := fsnode.Cred{}
+	for i := range listedLong { // behind the kernel's back, which knows nothing of them
+		a, err := m.fs.Mknod(t.Context(), fsnode.RootIno, fmt.Sprintf("file-%03d", i), syscall.S_IFREG|0o644, uint32(i), cred)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.fs.Forget(a.Ino, 1)
+	}
+	do(t, "list-long", m.Dir())
+	got := m.Stats().Requests
+	if got["lookup"]+got["getattr"] > 5 || got["readdir"] > 5 {
+		t.Errorf("%d files, listed with their attributes twice: %v", listedLong, got)
+	}
+}
+
+const listedLong = 40 // entries: the kernel asks for the attributes of the first page unseen
+
+func childListLong(args []string) error {
+	var c checks
+	for range 2 {
+		list, err := os.ReadDir(args[0])
+		c.ok(err, "list")
+		c.equal(len(list), listedLong, "entries")
+		for _, e := range list {
+			_, err := os.Lstat(filepath.Join(args[0], e.Name()))
+			c.ok(err, "stat")
+		}
+	}
+	return c.err()
 }

@@ -74,6 +74,7 @@ func (o Options) fuse() []fuse.MountOption {
 		fuse.LockingFlock(),
 		fuse.LockingPOSIX(),
 		fuse.DefaultPermissions(),
+		readdirPlusOption(),
 	}
 	if o.ReadOnly {
 		opts = append(opts, fuse.ReadOnly())
@@ -94,6 +95,7 @@ type Server struct {
 	opts Options
 
 	extended Extended // fs again, or nil if it is not
+	labels   bool     // SELinux is in use
 	log      *slog.Logger
 
 	conn   *fuse.Conn
@@ -152,6 +154,7 @@ func newServer(ctx context.Context, dir string, conn *fuse.Conn, fs FS, opts Opt
 	s := &Server{dir: dir, fs: fs, opts: opts, log: opts.Logger, conn: conn, dev: dev, idle: make(chan struct{})}
 	s.reading.workers, s.writing.workers, s.seeking.workers = opts.Workers, opts.Workers, opts.Workers
 	s.extended, _ = fs.(Extended)
+	s.labels = selinuxEnabled()
 	s.locks.session = opts.Session
 	if opts.Session != nil {
 		// No server before this one gave out these handles.

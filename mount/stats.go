@@ -113,7 +113,11 @@ func kindOf(req fuse.Request) kind {
 }
 
 func rareKindOf(req fuse.Request) kind {
-	switch req.(type) {
+	switch r := req.(type) {
+	case *fuse.UnrecognizedRequest:
+		if r.Opcode == opReaddirplus {
+			return kindReaddir
+		}
 	case *fuse.WriteRequest:
 		return kindWrite
 	case *fuse.FlushRequest:

@@ -1,6 +1,8 @@
 package mount
 
 import (
+	"errors"
+	"os"
 	"strings"
 	"syscall"
 
@@ -20,6 +22,15 @@ const (
 	maxXattr     = 64 << 10 // bytes of a value: XATTR_SIZE_MAX
 	maxXattrList = 64 << 10 // bytes of all names: XATTR_LIST_MAX
 )
+
+// selinuxLabel is asked for by ls for each file, SELinux or not, until it hears
+// that there are no labels here.
+const selinuxLabel = "security.selinux"
+
+func selinuxEnabled() bool {
+	_, err := os.Stat("/sys/fs/selinux/enforce")
+	return err == nil
+}
 
 func checkXattr(name string) error {
 	switch {
@@ -54,6 +65,9 @@ func (s *Server) getxattr(c *call, r *fuse.GetxattrRequest) error {
 	}
 	value, err := s.fs.Getxattr(c.ctx, c.node(), r.Name)
 	if err != nil {
+		if r.Name == selinuxLabel && !s.labels && errors.Is(err, syscall.ENODATA) {
+			return syscall.EOPNOTSUPP
+		}
 		return err
 	}
 	if len(value) > maxXattr {
