@@ -182,13 +182,27 @@ func (d *daemon) Call(ctx context.Context, name string, args json.RawMessage, em
 	}
 	d.active++
 	d.mu.Unlock()
+	calm := false
 	defer func() {
+		if !calm {
+			d.panicked(name, recover())
+		}
 		d.mu.Lock()
 		d.active--
 		d.mu.Unlock()
 		d.poke()
 	}()
-	return d.engine.Call(ctx, name, args, emit)
+	raw, err := d.engine.Call(ctx, name, args, emit)
+	calm = true
+	return raw, err
+}
+
+// panicked ends the daemon, as a panic anywhere else does: the HTTP server
+// would go on with whatever lock is held.
+func (d *daemon) panicked(call string, p any) {
+	d.engine.log.Error("panic while serving a call: the daemon ends", "call", call, "stack", string(debug.Stack()))
+	go panic(p)
+	select {}
 }
 
 // poke makes run look whether there is anything left to do.

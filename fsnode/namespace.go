@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"syscall"
+
+	"pifs/blockstore/failpoint"
 )
 
 // Lookup finds name in parent and takes a kernel reference on what it finds.
@@ -132,6 +134,7 @@ func (v *Volume) make(ctx context.Context, parent Ino, name string, rec record, 
 		dir.rec.Nlink++
 	}
 	v.change(in)
+	failpoint.Hit(failpoint.OperationHalf)
 	v.setDent(d, in.ino, in.rec.Mode&modeType)
 	v.dirChanged(dir, +1, t)
 	made.Ino = in.ino

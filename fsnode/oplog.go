@@ -120,6 +120,9 @@ func (v *Volume) logRoom(ctx context.Context, n int, wait bool) error {
 
 // unlock ends an operation, whether it was logged or refused.
 func (v *Volume) unlock() {
+	if p := recover(); p != nil {
+		panic(p) // as mutex.Unlock does
+	}
 	v.log.open = false
 	v.mu.Unlock()
 }

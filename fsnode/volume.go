@@ -89,7 +89,7 @@ type Volume struct {
 	journal *cache.Journal
 	budget  *cache.Budget
 
-	mu      sync.Mutex
+	mu      mutex
 	inodes  map[Ino]*inode
 	dents   map[dentKey]*dent
 	refs    map[Ino]*refs

@@ -48,6 +48,7 @@ func routes() map[failpoint.Point]route {
 		failpoint.JournalAppended:     {underLoad, []int{1, 5}, false},
 		failpoint.JournalSynced:       {underLoad, []int{1, 2}, false},
 		failpoint.JournalTrimmed:      {underLoad, []int{1}, false},
+		failpoint.OperationHalf:       {underLoad, []int{1}, false},
 		failpoint.FlushStored:         {underLoad, []int{1, 3}, false},
 		failpoint.SaveBytesDurable:    {underLoad, []int{1, 6}, false},
 		failpoint.MetaWriting:         {underLoad, []int{1, 6}, false},

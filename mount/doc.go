@@ -23,9 +23,8 @@
 // encoder drops the sticky bit, mangles times outside 1678–2262 and copies
 // every read into a fresh buffer.
 //
-// A panic in a handler is answered with EIO and logged with its stack, and the
-// mount goes on. If the panic left a lock of the file system held, the calls
-// that need it run into the deadline and are answered with EIO as well.
+// A panic in a handler is logged with its request and its stack, and ends the
+// process.
 //
 // Trust: the kernel is trusted with permissions (default_permissions is always
 // set) and with the order of operations on one inode. Processes that use the

@@ -32,7 +32,6 @@ func TestErrno(t *testing.T) {
 		{blockstore.ErrClosed, syscall.EIO},
 		{blockstore.ErrTooLarge, syscall.EFBIG},
 		{errors.New("anything"), syscall.EIO},
-		{errPanic, syscall.EIO},
 		{&fs.PathError{Op: "open", Path: "H/journal/7", Err: syscall.ENOENT}, syscall.EIO},
 		{fmt.Errorf("append: %w", &fs.PathError{Op: "write", Path: "H/journal/7", Err: syscall.ENOSPC}), syscall.ENOSPC},
 		{&os.LinkError{Op: "rename", Err: syscall.EDQUOT}, syscall.EDQUOT},

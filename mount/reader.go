@@ -19,8 +19,6 @@ const (
 	retryPause  = 10 * time.Millisecond
 )
 
-var errPanic = errors.New("panic")
-
 // addReader starts a goroutine that reads requests.
 func (s *Server) addReader() {
 	c := &call{s: s, buffers: s.newBuffers()}
@@ -101,17 +99,21 @@ func (s *Server) serve(c *call, req fuse.Request) {
 	s.detach(c, to)
 }
 
-// guard handles a call and turns a panic into an error.
-func (s *Server) guard(c *call) (err error) {
+// guard handles a call. A panic ends the process, as kill -9 would: nobody
+// knows what it left half done, and what was acknowledged survives that. The
+// log says what was asked.
+func (s *Server) guard(c *call) error {
+	calm := false
 	defer func() {
-		if p := recover(); p != nil {
-			s.log.Error("panic while serving a request", "op", kindOf(c.req).String(), "ino", c.node(),
-				"panic", p, "stack", string(debug.Stack()))
-			err = fmt.Errorf("%w: %v", errPanic, p)
+		if !calm {
+			s.log.Error("panic while serving a request: the daemon ends", "op", kindOf(c.req).String(),
+				"inode", c.node(), "pid", c.pid.Load(), "stack", string(debug.Stack()))
 		}
 	}()
-	if ok, err := s.answerAgain(c); ok {
-		return err
+	again, err := s.answerAgain(c)
+	if !again {
+		err = s.handle(c)
 	}
-	return s.handle(c)
+	calm = true
+	return err
 }

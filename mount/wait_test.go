@@ -2,7 +2,6 @@ package mount
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -20,8 +19,7 @@ import (
 
 func waitChildren() map[string]childFunc {
 	return map[string]childFunc{
-		"read":   childRead,
-		"panics": childPanics,
+		"read": childRead,
 	}
 }
 
@@ -236,27 +234,4 @@ func TestStuckReaders(t *testing.T) {
 	if out, err := start(t, "read", m.Dir(), "fast", "read").wait(); err != nil || out != "fast bytes: <nil>" {
 		t.Errorf("%v: %s", err, out)
 	}
-}
-
-// TestPanic: a panic is an I/O error for one caller and a line in the log.
-func TestPanic(t *testing.T) {
-	m := mountMem(t, Options{})
-	do(t, "panics", m.Dir())
-	if log := m.log.String(); !strings.Contains(log, "as the test wants it") || !strings.Contains(log, "memfs_test.go") {
-		t.Errorf("the panic and its stack are not in the log:\n%s", log)
-	}
-}
-
-func childPanics(args []string) error {
-	var c checks
-	p := filepath.Join(args[0], "s")
-	c.ok(os.Symlink("panic", p), "symlink")
-	_, err := os.Readlink(p)
-	c.fails(err, syscall.EIO, "readlink")
-	c.ok(os.Remove(p), "remove")
-	c.ok(os.Symlink("fine", p), "symlink")
-	got, err := os.Readlink(p)
-	c.ok(err, "readlink")
-	c.equal(got, "fine", "readlink")
-	return errors.Join(c.errs...)
 }

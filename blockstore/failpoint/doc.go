@@ -3,6 +3,7 @@
 // would: nothing is flushed, closed or told.
 //
 //	PIFS_FAILPOINT=meta-committing:3        dies at the third pass
+//	PIFS_FAILPOINT_PANIC=1                  panics there instead, for the program to end itself
 //	PIFS_FAILPOINT_MARK=/tmp/mark           a file that says that it did; while it exists nobody dies
 //
 // In every other build Hit is an empty function, which the compiler removes.

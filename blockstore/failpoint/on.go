@@ -46,6 +46,9 @@ func Hit(p Point) {
 	if t.mark != "" {
 		_ = os.WriteFile(t.mark, []byte(p), 0o600) // whoever waits for it reports its absence
 	}
+	if os.Getenv("PIFS_FAILPOINT_PANIC") != "" {
+		panic("failpoint " + p)
+	}
 	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	select {} // the signal may take a moment to reach this thread
 }

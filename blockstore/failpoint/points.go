@@ -40,6 +40,7 @@ const (
 
 // Volumes.
 const (
+	OperationHalf    Point = "operation-half"   // a new inode has no name yet, under the volume's lock
 	FlushStored      Point = "flush-stored"     // a file's fresh bytes are in blocks that nothing names
 	SaveBytesDurable Point = "save-bytes"       // all that the rows will name is durable
 	MetaWriting      Point = "meta-committing"  // the transaction is complete, not committed
@@ -86,7 +87,7 @@ func All() []Point {
 		HeadsForgotten, CollectDoomed, PackBuried, CollectDeleted,
 		BlockIndexWriting, BlockIndexCommitted, BlockIndexRemoved, BlockIndexAdopted, OutboxPinned, OutboxReset,
 		JournalStarted, JournalAppended, JournalSynced, JournalTrimmed,
-		FlushStored, SaveBytesDurable, MetaWriting, MetaCommitted, RecoverQueued, ReloadSaved, ReloadWalked,
+		OperationHalf, FlushStored, SaveBytesDurable, MetaWriting, MetaCommitted, RecoverQueued, ReloadSaved, ReloadWalked,
 		CommitFilesBuilt, CommitTreesBuilt, CommitManifest, CommitDurable, CommitHeadKept, CommitInstalled, VolumeClosing,
 		FileLinked, HeadWritten, HeadSynced, ChainTornKept, StoreReopened,
 		FileReplacing, FileReplaced, HomeKeysMade, HomeStoresMade, DaemonListening, MountOpened, MountAttached,
