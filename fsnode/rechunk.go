@@ -2,7 +2,6 @@ package fsnode
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -207,7 +206,7 @@ func (r *rechunk) fill(src *segmentReader) (int, error) {
 		seen = len(r.buf)
 		n, err := src.Read(r.buf[seen:blockstore.MaxChunk])
 		r.buf = r.buf[:seen+n]
-		if errors.Is(err, io.EOF) {
+		if err == io.EOF { // nothing wrapped: a journal that was cut short is no end of the file
 			return len(r.buf), nil
 		}
 		if err != nil {
