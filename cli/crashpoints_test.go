@@ -202,7 +202,11 @@ func (r *replay) recover(crash faultfs.Crash, seed uint64) (err error) {
 	if err := r.look(ctx, at, (*opened).check); err != nil {
 		return err
 	}
-	if err := r.look(ctx, at, (*opened).tidy); err != nil {
+	again := (*opened).tidy
+	if r.worn {
+		again = (*opened).check // a put that failed and was not repeated may have left a shard
+	}
+	if err := r.look(ctx, at, again); err != nil {
 		return fmt.Errorf("after recovery and a commit: %w", err)
 	}
 	return nil
