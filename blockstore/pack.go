@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 )
 
 // PackOptions tune a pack store. The zero value is right for stores that
@@ -23,6 +24,8 @@ type PackOptions struct {
 	// NoteStrays keeps note of shards that were found without the index knowing
 	// them, until they are deleted or settled; see Strays.
 	NoteStrays bool
+	// Commits, if set, counts the transactions of the index.
+	Commits *atomic.Uint64
 	// Warn is told of damage that was found and worked around, from any
 	// goroutine. Nil ignores it.
 	Warn func(error)

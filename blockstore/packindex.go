@@ -8,8 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-
-	_ "github.com/mattn/go-sqlite3" // the driver registers itself
+	"sync/atomic"
 )
 
 const (
@@ -58,10 +57,10 @@ type packIndex struct {
 	listed *sql.Stmt
 }
 
-// openIndex opens or creates the index of the store in dir; noSync leaves out
-// all syncing. It fails with ErrCorrupt when the database is damaged, and with
-// ErrFormat when a newer program made it.
-func openIndex(dir string, noSync bool) (*packIndex, error) {
+// openIndex opens or creates the index of the store in dir. It fails with
+// ErrCorrupt when the database is damaged, and with ErrFormat when a newer
+// program made it.
+func openIndex(dir string, o PackOptions) (*packIndex, error) {
 	mark, err := TakeMark(filepath.Join(dir, indexName))
 	if err != nil {
 		return nil, fmt.Errorf("open index: %w", err)
@@ -70,15 +69,16 @@ func openIndex(dir string, noSync bool) (*packIndex, error) {
 		return nil, fmt.Errorf("open index: %w: it is not as it was closed", ErrCorrupt)
 	}
 	synchronous := "FULL"
-	if noSync {
+	if o.NoSync {
 		synchronous = "OFF"
 	}
 	uri := url.URL{Scheme: "file", Opaque: (&url.URL{Path: filepath.Join(dir, indexName)}).EscapedPath(),
 		RawQuery: "_journal_mode=WAL&_busy_timeout=10000&_txlock=immediate&_cache_size=-4096&_synchronous=" + synchronous}
-	db, err := sql.Open("sqlite3", uri.String())
-	if err != nil {
-		return nil, fmt.Errorf("open index: %w", err)
+	commits := o.Commits
+	if commits == nil {
+		commits = new(atomic.Uint64)
 	}
+	db := OpenDB(uri.String(), commits)
 	x := &packIndex{path: filepath.Join(dir, indexName), mark: mark, db: db}
 	err = indexError(OpenConns(db, 2)) // one reads while the other commits
 	if err == nil {

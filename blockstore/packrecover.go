@@ -55,7 +55,7 @@ func (p *Pack) recoverIndex() error {
 }
 
 func (p *Pack) openIndex() error {
-	x, err := openIndex(p.dir, p.opts.NoSync)
+	x, err := openIndex(p.dir, p.opts)
 	if err != nil {
 		return err
 	}

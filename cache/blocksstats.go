@@ -18,6 +18,8 @@ type Stats struct {
 	DiskHits int64 // by the disk tier
 	Misses   int64 // by the backend
 	Degraded int64 // of these, with a decode
+
+	Commits uint64 // transactions of the block index since it was opened
 }
 
 // Stats returns the present figures.
@@ -30,6 +32,7 @@ func (b *Blocks) Stats() Stats {
 		DiskBytes: b.disk.used(), DiskLimit: b.o.DiskBytes,
 		Hits: b.counts.hits.Load(), DiskHits: b.counts.diskHits.Load(),
 		Misses: b.counts.misses.Load(), Degraded: b.counts.degraded.Load(),
+		Commits: b.index.db.commits.Load(),
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/mattn/go-sqlite3"
@@ -52,10 +53,11 @@ const doomedSchema = `CREATE TABLE IF NOT EXISTS doomed (
 // indexDB is the index on disk: one connection that writes and some that read,
 // so that lookups do not wait for a commit.
 type indexDB struct {
-	path   string
-	writer *sql.DB
-	reader *sql.DB
-	find   *sql.Stmt
+	path    string
+	writer  *sql.DB
+	reader  *sql.DB
+	find    *sql.Stmt
+	commits atomic.Uint64 // transactions of writer
 }
 
 func openIndexDB(path string) (*indexDB, error) {
@@ -80,9 +82,7 @@ func openIndexDB(path string) (*indexDB, error) {
 }
 
 func (db *indexDB) open(path string, sound bool) (err error) {
-	if db.writer, err = sql.Open("sqlite3", indexDSN(path, "_journal_mode=WAL&_synchronous=FULL&_txlock=immediate")); err != nil {
-		return err
-	}
+	db.writer = blockstore.OpenDB(indexDSN(path, "_journal_mode=WAL&_synchronous=FULL&_txlock=immediate"), &db.commits)
 	db.writer.SetMaxOpenConns(1)
 	if err := db.prepare(); err != nil {
 		return err

@@ -214,7 +214,16 @@ type statusResult struct {
 	Outbox int64     `json:"outbox"` // blocks that too few stores have
 	Owed   int64     `json:"owed"`   // blocks that are safe, but lack shards
 
-	Process processLine `json:"process"`
+	Process  processLine  `json:"process"`
+	Activity activityLine `json:"activity"`
+}
+
+// activityLine is what the process that answers has done since it opened the
+// home, or the volume. The figures do not depend on how fast it was.
+type activityLine struct {
+	Requests     map[string]uint64 `json:"requests,omitempty"` // of the kernel, by kind
+	Transactions uint64            `json:"transactions"`       // of SQLite, that changed something
+	ShardReads   uint64            `json:"shardReads,omitempty"`
 }
 
 // processLine is what the process that answers uses itself.
@@ -255,6 +264,7 @@ type volumeStatus struct {
 	Known     int          `json:"known"`            // inodes that the kernel remembers
 	Waiting   int          `json:"waiting"`          // requests of the kernel that are not answered yet
 	Oldest    *requestLine `json:"oldest,omitempty"` // of them
+	Activity  activityLine `json:"activity"`         // of this volume alone
 	LastCheck *checkResult `json:"lastCheck,omitempty"`
 	Error     string       `json:"error,omitempty"` // why it cannot be opened
 }

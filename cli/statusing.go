@@ -37,6 +37,11 @@ func (e *engine) status(ctx context.Context, _ none, emit emitter) (statusResult
 		r.Disk += m.Usage.Disk
 	}
 	e.addBlocks(&r)
+	for _, s := range e.stack.stores {
+		a := s.Activity()
+		r.Activity.ShardReads += a.Reads
+		r.Activity.Transactions += a.Commits
+	}
 	r.Process = process()
 	return r, nil
 }
@@ -52,6 +57,7 @@ func (e *engine) addBlocks(r *statusResult) {
 	s := e.stack.blocks.Stats()
 	r.Blocks, r.Unique, r.Compressed = s.Blocks, s.PlainBytes, s.BlockBytes
 	r.Outbox, r.Owed = s.Outbox, s.Owed
+	r.Activity.Transactions += s.Commits
 	r.Cache = cacheLine{
 		Memory: s.MemoryBytes, MemoryLimit: s.MemoryLimit, Disk: s.DiskBytes, DiskLimit: s.DiskLimit,
 		Hits: s.Hits, DiskHits: s.DiskHits, Misses: s.Misses, Degraded: s.Degraded,
@@ -85,11 +91,12 @@ func (e *engine) volumeStatus(ctx context.Context, name string) volumeStatus {
 	e.mu.Unlock()
 	if server != nil {
 		s.Waiting, s.Oldest = waiting(server)
+		s.Activity.Requests = server.Stats().Requests
 	}
 	err := e.reading(ctx, name, func(v *fsnode.Volume) error {
 		stats, err := v.Stats()
 		s.Logical, s.Inodes, s.Dirty = stats.Logical, stats.Inodes, stats.Dirty
-		s.Open, s.Known = stats.Open, stats.Known
+		s.Open, s.Known, s.Activity.Transactions = stats.Open, stats.Known, stats.Commits
 		if stats.HasHead {
 			l := line(name, stats.Head)
 			s.Head = &l

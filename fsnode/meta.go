@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"sync/atomic"
 
 	"github.com/mattn/go-sqlite3"
 	"github.com/zeebo/blake3"
@@ -33,8 +34,9 @@ CREATE TABLE IF NOT EXISTS kv(k TEXT PRIMARY KEY, v BLOB NOT NULL);`
 // a keyed hash. There is one writer; readers see what is committed.
 type metaDB struct {
 	reader
-	w, r *sql.DB
-	hash [32]byte // key of the name hash
+	w, r    *sql.DB
+	hash    [32]byte      // key of the name hash
+	commits atomic.Uint64 // transactions of w
 }
 
 // reader reads the database: as it is, or as it was when a snapshot began.
@@ -68,11 +70,9 @@ func openMeta(path string, key [32]byte) (*metaDB, error) {
 	}
 	uri := (&url.URL{Scheme: "file", Path: abs}).String()
 	const pragmas = "?_journal_mode=WAL&_synchronous=FULL&_busy_timeout=10000&_cache_size=-16000&_txlock="
-	if m.w, err = sql.Open("sqlite3", uri+pragmas+"immediate"); err == nil {
-		m.w.SetMaxOpenConns(1)
-		_, err = m.w.Exec(metaSchema)
-	}
-	if err == nil {
+	m.w = blockstore.OpenDB(uri+pragmas+"immediate", &m.commits)
+	m.w.SetMaxOpenConns(1)
+	if _, err = m.w.Exec(metaSchema); err == nil {
 		m.r, err = sql.Open("sqlite3", uri+pragmas+"deferred&_query_only=true")
 	}
 	if err == nil {

@@ -36,6 +36,7 @@ type VolumeStats struct {
 	Open    int    // uses of files and directories by open handles
 	Known   int    // inodes that the kernel remembers
 	Changed time.Time
+	Commits uint64 // transactions of the database since it was opened
 	Head    HeadInfo
 	HasHead bool
 }
@@ -52,7 +53,8 @@ func (v *Volume) Stats() (VolumeStats, error) {
 	return VolumeStats{
 		Open: open, Known: len(v.refs),
 		Inodes: v.count.Inodes, Logical: v.count.Bytes, Dirty: v.budget.Used(),
-		Pending: len(v.pending.inodes) + len(v.pending.dents), Changed: v.changed, Head: h, HasHead: ok,
+		Pending: len(v.pending.inodes) + len(v.pending.dents), Changed: v.changed,
+		Commits: v.db.commits.Load(), Head: h, HasHead: ok,
 	}, err
 }
 

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"pifs/blockstore"
@@ -26,6 +27,9 @@ type Local struct {
 	pack *blockstore.Pack
 	seen os.FileInfo // of the folder when pack was opened
 	away error       // why pack is nil
+
+	commits atomic.Uint64 // transactions of pack, whenever it was opened
+	reads   atomic.Uint64 // shards asked for
 
 	opened chan struct{} // closed when OpenLocal has opened the folder, or has found that it cannot
 }
@@ -70,6 +74,7 @@ func OpenLocal(dir string, id MemberID, log *slog.Logger) *Local {
 		opts.Warn = func(err error) { log.Warn("store damage", "err", err) }
 	}
 	l := &Local{dir: dir, id: id, opts: opts, opened: make(chan struct{})}
+	l.opts.Commits = &l.commits
 	l.mu.Lock()
 	go func() {
 		defer close(l.opened)
@@ -150,6 +155,7 @@ func (l *Local) Get(ctx context.Context, id blockstore.ShardID, dst []byte) ([]b
 		return dst, err
 	}
 	defer done()
+	l.reads.Add(1)
 	return pack.Get(ctx, id, dst)
 }
 
@@ -160,6 +166,7 @@ func (l *Local) GetRaw(ctx context.Context, id blockstore.ShardID, dst []byte) (
 		return dst, err
 	}
 	defer done()
+	l.reads.Add(1)
 	return pack.GetRaw(ctx, id, dst)
 }
 
@@ -245,6 +252,17 @@ func (l *Local) Settle(ctx context.Context, ids []blockstore.ShardID) error {
 	}
 	defer done()
 	return pack.Settle(ctx, ids)
+}
+
+// Activity is what a store was made to do since OpenLocal.
+type Activity struct {
+	Reads   uint64 // shards asked for
+	Commits uint64 // transactions of its index
+}
+
+// Activity returns the present figures.
+func (l *Local) Activity() Activity {
+	return Activity{Reads: l.reads.Load(), Commits: l.commits.Load()}
 }
 
 // Probe reports whether the folder is where it was opened.
