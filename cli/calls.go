@@ -190,7 +190,9 @@ type volumeListResult struct {
 // statusResult is what `pifs status --json` prints. Sizes are in bytes.
 type statusResult struct {
 	Home    string         `json:"home"`
-	Daemon  int            `json:"daemon"` // pid, 0 when none runs
+	Daemon  int            `json:"daemon"`           // pid, 0 when none runs
+	Version string         `json:"version"`          // of the program that answers
+	Holder  *holderLine    `json:"holder,omitempty"` // nil: mounts end with the daemon
 	Class   string         `json:"class"`
 	Ladder  string         `json:"ladder"`
 	MayDie  int            `json:"mayDie"` // stores that can still be lost
@@ -224,6 +226,13 @@ type activityLine struct {
 	Requests     map[string]uint64 `json:"requests,omitempty"` // of the kernel, by kind
 	Transactions uint64            `json:"transactions"`       // of SQLite, that changed something
 	ShardReads   uint64            `json:"shardReads,omitempty"`
+}
+
+// holderLine is the parent of a daemon whose mounts outlive it.
+type holderLine struct {
+	PID       int  `json:"pid"`
+	Takeovers int  `json:"takeovers"`      // how often a daemon went on for another
+	Gone      bool `json:"gone,omitempty"` // so that mounts end with the daemon after all
 }
 
 // processLine is what the process that answers uses itself.

@@ -222,12 +222,12 @@ func (d *daemon) finish() bool {
 	return d.stopping
 }
 
-// refuse takes no more calls.
+// refuse takes no more calls and ends those that run.
 func (d *daemon) refuse() {
 	d.mu.Lock()
 	d.stopping = true
 	d.mu.Unlock()
-	d.engine.cancel()
+	d.engine.dismiss()
 }
 
 // run serves until the last mount is gone or a signal arrives, and leaves
@@ -247,11 +247,12 @@ func (d *daemon) run(ctx context.Context) error {
 		case <-ctx.Done():
 			d.engine.log.Info("signal received")
 			d.refuse()
+			d.engine.cancel()
 			return d.close(context.WithoutCancel(ctx))
 		case err := <-served:
 			return errors.Join(err, d.close(ctx))
 		case <-d.engine.leave:
-			d.refuse()
+			d.refuse() // requests of the mounts are not cut short: what is not answered is asked again
 			soon, cancel := context.WithTimeout(ctx, lastAnswer)
 			defer cancel()
 			d.engine.log.Info("another daemon goes on", "pid", os.Getpid())

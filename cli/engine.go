@@ -22,6 +22,8 @@ type engine struct {
 
 	ctx       context.Context // ends when the engine does
 	cancel    context.CancelFunc
+	calling   context.Context // ends before, when calls are to end and mounts are not
+	dismiss   context.CancelFunc
 	unmounted func() // called after a mount has gone; may be nil
 	watching  sync.WaitGroup
 
@@ -48,6 +50,7 @@ func openEngine(ctx context.Context, h *home.Home, keys *home.Keyring, log *slog
 	}
 	e := &engine{home: h, keys: keys, stack: st, log: log, volumes: map[string]*openVolume{}, leave: make(chan struct{}, 1)}
 	e.ctx, e.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	e.calling, e.dismiss = context.WithCancel(e.ctx)
 	if err := e.rebuild(ctx); err != nil {
 		return nil, errors.Join(err, e.Close(ctx))
 	}
@@ -123,7 +126,7 @@ func (e *engine) Call(ctx context.Context, name string, args json.RawMessage, em
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(e.ctx, cancel)()
+	defer context.AfterFunc(e.calling, cancel)()
 	return fn(ctx, args, emit)
 }
 

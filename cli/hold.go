@@ -39,16 +39,26 @@ func holdAction(env Env, c *cli.Context) error {
 		return fmt.Errorf("read passphrase: %w", err)
 	}
 	dir := globalString(c, "home")
-	h := &home.Home{Dir: dir}
-	log, err := os.OpenFile(h.Path("log"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
-	if err != nil {
-		return fmt.Errorf("open log: %w", err)
-	}
-	defer log.Close()
+	log := lineLog{(&home.Home{Dir: dir}).Path("log")}
 	return hold.Run(hold.Options{
 		Exe: env.Exe, Stdin: secret, Ready: os.NewFile(readyFD, "ready"),
 		Args:  func(bool) []string { return []string{"daemon", "--ready", "--held", "--home", dir} },
 		Log:   slog.New(slog.NewTextHandler(log, nil)).With("holder", os.Getpid()),
 		Mount: func(item string) bool { return strings.HasPrefix(item, mountItems) },
 	})
+}
+
+// lineLog appends each line to the file that has the log's name then: the
+// daemon gives a full one another name. The holder has few lines to write.
+type lineLog struct{ path string }
+
+var _ io.Writer = lineLog{}
+
+func (l lineLog) Write(p []byte) (int, error) {
+	f, err := os.OpenFile(l.path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return 0, fmt.Errorf("open log: %w", err)
+	}
+	defer f.Close()
+	return f.Write(p)
 }

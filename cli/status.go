@@ -40,11 +40,7 @@ func statusAction(env Env, c *cli.Context) error {
 
 func printStatus(out io.Writer, r statusResult) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	daemon := "no daemon"
-	if r.Daemon != 0 {
-		daemon = fmt.Sprintf("daemon %d", r.Daemon)
-	}
-	fmt.Fprintf(w, "home\t%s\t%s\n", r.Home, daemon)
+	fmt.Fprintf(w, "home\t%s\t%s\n", r.Home, daemonText(r))
 	fmt.Fprintf(w, "class\t%s %s\t%d of %d stores may still die\n", r.Ladder, r.Class, r.MayDie, len(r.Stores))
 	for _, s := range r.Stores {
 		fmt.Fprintf(w, "store\t%s\t%s\t%d shards\t%s\n", s.Path, size(s.Bytes), s.Shards, s.State)
@@ -61,6 +57,21 @@ func printStatus(out io.Writer, r statusResult) error {
 	fmt.Fprintf(w, "dirty\t%s\n", size(r.Dirty))
 	fmt.Fprintf(w, "outbox\t%d blocks\t%d lack shards\n", r.Outbox, r.Owed)
 	return w.Flush()
+}
+
+func daemonText(r statusResult) string {
+	if r.Daemon == 0 {
+		return "no daemon"
+	}
+	text := fmt.Sprintf("daemon %d, version %s", r.Daemon, r.Version)
+	switch h := r.Holder; {
+	case h == nil:
+		return text
+	case h.Gone:
+		return fmt.Sprintf("%s\tits holder %d is gone: mounts end with it", text, h.PID)
+	default:
+		return fmt.Sprintf("%s\tholder %d, %d takeovers", text, h.PID, h.Takeovers)
+	}
 }
 
 func printVolume(w io.Writer, v volumeStatus) {

@@ -14,11 +14,15 @@ import (
 // reported as such and does not hide the others.
 func (e *engine) status(ctx context.Context, _ none, emit emitter) (statusResult, error) {
 	r := statusResult{
-		Home: e.home.Dir, Class: e.stack.swarm.Class().String(), Ladder: e.home.Config.Ladder,
+		Home: e.home.Dir, Version: release, Class: e.stack.swarm.Class().String(), Ladder: e.home.Config.Ladder,
 		MayDie: e.stack.swarm.MayDie(ctx), Stores: []storeLine{}, Volumes: []volumeStatus{},
 	}
 	if e.unmounted != nil {
 		r.Daemon = os.Getpid()
+	}
+	if e.link != nil {
+		pid, takeovers, gone := e.link.Holder()
+		r.Holder = &holderLine{PID: pid, Takeovers: takeovers, Gone: gone}
 	}
 	for _, name := range e.volumeNames() {
 		v := e.volumeStatus(ctx, name)

@@ -189,7 +189,12 @@ func (d *drive) root(path string) string {
 
 // status is the part of pifs status --json that tests look at.
 type status struct {
-	Daemon                                      int
+	Daemon  int
+	Version string
+	Holder  *struct {
+		PID, Takeovers int
+		Gone           bool
+	}
 	Class                                       string
 	MayDie                                      int
 	Logical, Unique, Compressed, Stored, Blocks int64

@@ -98,51 +98,53 @@ func (d *drive) killDaemon() int {
 	return pid
 }
 
-// TestTakeover kills the daemon 50 times while programs write, read, lock, map
-// and list. They notice nothing, and what they wrote is what is there.
-func TestTakeover(t *testing.T) {
-	d := mounted(t, "--holder")
-	const size = 8 << 20
+// users are programs that write, read, lock, map and list while daemons come
+// and go, and must notice nothing.
+type users struct {
+	d                           *drive
+	size                        int64
+	rewriting, mapped, guarding *worker
+	counters, others            []*worker
+}
+
+func (d *drive) use(ctx context.Context) *users {
+	d.t.Helper()
+	u := &users{d: d, size: 8 << 20}
 	d.sh(`mkdir "$D/write" "$D/names"`)
-	d.job(deadline, "fill", d.dir+"/known", "5", fmt.Sprint(size))
+	d.job(deadline, "fill", d.dir+"/known", "5", fmt.Sprint(u.size))
 	d.job(deadline, "many", d.dir+"/names", "2000")
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
-	defer cancel()
-	rewriting := startWorker(ctx, t, "rewrite", d.dir+"/write")
-	mapped := startWorker(ctx, t, "mapping", d.dir+"/mapped")
-	counters := []*worker{startWorker(ctx, t, "add", d.dir+"/counter"), startWorker(ctx, t, "add", d.dir+"/counter")}
-	guarding := startWorker(ctx, t, "guard", d.dir+"/guarded").ready(t)
-	others := []*worker{
-		startWorker(ctx, t, "nameless", d.dir+"/nameless").ready(t),
-		startWorker(ctx, t, "reread", d.dir+"/known", "5", fmt.Sprint(size)),
-		startWorker(ctx, t, "juggle", d.dir+"/names"),
-		startWorker(ctx, t, "walk", d.dir+"/names", "2000"),
-		startWorker(ctx, t, "intrude", d.dir+"/guarded"),
+	start := func(name string, args ...string) *worker { return startWorker(ctx, d.t, name, args...) }
+	u.rewriting = start("rewrite", d.dir+"/write")
+	u.mapped = start("mapping", d.dir+"/mapped")
+	u.counters = []*worker{start("add", d.dir+"/counter"), start("add", d.dir+"/counter")}
+	u.guarding = start("guard", d.dir+"/guarded").ready(d.t)
+	u.others = []*worker{
+		start("nameless", d.dir+"/nameless").ready(d.t),
+		start("reread", d.dir+"/known", "5", fmt.Sprint(u.size)),
+		start("juggle", d.dir+"/names"),
+		start("walk", d.dir+"/names", "2000"),
+		start("intrude", d.dir+"/guarded"),
 	}
-	seed := time.Now().UnixNano()
-	t.Log("seed", seed)
-	random := rand.New(rand.NewPCG(uint64(seed), 0))
-	for n := range 50 {
-		<-time.After(time.Duration(random.IntN(250)) * time.Millisecond)
-		old := d.killDaemon()
-		if n%6 == 5 { // and its successor, before it serves
-			eventually(t, "a successor has begun", func() bool { return d.pid() != old && alive(d.pid()) })
-			old = d.killDaemon()
-		}
-		d.succeeded(old)
-	}
-	sums, mappedSum := rewriting.stop(t), mapped.stop(t)
+	return u
+}
+
+// settle ends the programs, none of which may have met an error. What they
+// wrote must be what is there, now and when it is mounted again.
+func (u *users) settle() {
+	d, t := u.d, u.d.t
+	t.Helper()
+	sums, mappedSum := u.rewriting.stop(t), u.mapped.stop(t)
 	added := 0
-	for _, w := range counters {
+	for _, w := range u.counters {
 		for _, line := range w.stop(t) {
 			n, _ := strconv.Atoi(line)
 			added += n
 		}
 	}
-	for _, w := range others {
+	for _, w := range u.others {
 		w.stop(t)
 	}
-	guarding.stop(t)
+	u.guarding.stop(t)
 	if t.Failed() {
 		return
 	}
@@ -157,10 +159,38 @@ func TestTakeover(t *testing.T) {
 				t.Errorf("%s the next mount: the number under %s is %s after %d additions", when, kind, got, added)
 			}
 		}
-		d.job(deadline, "verify", d.dir+"/known", "5", fmt.Sprint(size))
+		d.job(deadline, "verify", d.dir+"/known", "5", fmt.Sprint(u.size))
 		d.remount()
 	}
 	if o := d.try("check"); o.status != 0 {
 		t.Errorf("check: status %d\n%s%s", o.status, o.stdout, o.stderr)
 	}
+}
+
+// killsVariable asks TestTakeover for another number of kills.
+const killsVariable = "PIFS_TAKEOVERS"
+
+// TestTakeover kills the daemon 50 times while programs use the mount.
+func TestTakeover(t *testing.T) {
+	kills := 50
+	if text := os.Getenv(killsVariable); text != "" {
+		kills = int(number(text))
+	}
+	d := mounted(t, "--holder")
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute+time.Duration(kills)*3*time.Second)
+	defer cancel()
+	u := d.use(ctx)
+	seed := time.Now().UnixNano()
+	t.Log("seed", seed)
+	random := rand.New(rand.NewPCG(uint64(seed), 0))
+	for n := range kills {
+		<-time.After(time.Duration(random.IntN(250)) * time.Millisecond)
+		old := d.killDaemon()
+		if n%6 == 5 { // and its successor, before it serves
+			eventually(t, "a successor has begun", func() bool { return d.pid() != old && alive(d.pid()) })
+			old = d.killDaemon()
+		}
+		d.succeeded(old)
+	}
+	u.settle()
 }

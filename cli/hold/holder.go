@@ -39,10 +39,14 @@ type Options struct {
 type holder struct {
 	o       Options
 	items   []Item
-	exe     string
+	exe     string   // to be started next
+	proven  *os.File // the program of the last daemon that served; nil: none did
 	daemon  *exec.Cmd
 	ended   bool // the daemon said that it ends
+	next    bool // it was told to make room for another program
 	serving time.Time
+
+	takeovers int // daemons that served after another died
 
 	quickDeaths, failures int
 }
@@ -52,11 +56,7 @@ type holder struct {
 // SIGTERM and SIGINT are passed on to the daemon.
 func Run(o Options) error {
 	h := &holder{o: o, exe: o.Exe}
-	defer func() {
-		for _, it := range h.items {
-			closeAll(it.Files)
-		}
-	}()
+	defer h.close()
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	defer signal.Stop(signals)
@@ -66,8 +66,18 @@ func Run(o Options) error {
 			return err
 		}
 		if !h.again(err) {
+			h.o.Log.Warn("daemons keep dying: the holder gives up, and its mounts are lost")
 			return fmt.Errorf("daemons keep dying, the last with: %w", err)
 		}
+	}
+}
+
+func (h *holder) close() {
+	for _, it := range h.items {
+		closeAll(it.Files)
+	}
+	if h.proven != nil {
+		h.proven.Close()
 	}
 }
 
@@ -82,7 +92,7 @@ func (h *holder) mounts() bool {
 
 // generation runs one daemon to its end.
 func (h *holder) generation(first bool, signals <-chan os.Signal) error {
-	h.serving, h.ended = time.Time{}, false
+	h.serving, h.ended, h.next = time.Time{}, false, false
 	c, err := h.start(first)
 	if err != nil {
 		return err
@@ -106,9 +116,16 @@ func (h *holder) generation(first bool, signals <-chan os.Signal) error {
 		}
 	}
 	if err == nil {
-		err = send(c, message{Verb: verbGo}, nil)
+		after := h.takeovers
+		if !first {
+			after++
+		}
+		err = send(c, message{Verb: verbGo, Holder: os.Getpid(), Takeovers: after}, nil)
 	}
 	h.listen(c)
+	if !first && !h.serving.IsZero() {
+		h.takeovers++
+	}
 	return errors.Join(err, h.daemon.Wait())
 }
 
@@ -159,13 +176,34 @@ func (h *holder) listen(c *net.UnixConn) {
 			h.drop(m.Name)
 		case verbServing:
 			h.serving = time.Now()
+			h.prove()
 		case verbEnd:
 			h.ended = true
 		case verbNext:
-			h.exe = m.Path
+			h.exe, h.next = m.Path, true
 		}
 		closeAll(files)
 	}
+}
+
+// prove keeps the program of the daemon that serves now, whatever becomes of
+// its file, as the one to start again when it dies.
+func (h *holder) prove() {
+	f, err := os.Open(fmt.Sprintf("/proc/%d/exe", h.daemon.Process.Pid))
+	if err != nil {
+		return // it died: the program before it, or the holder's own, goes on
+	}
+	if h.proven != nil {
+		h.proven.Close()
+	}
+	h.proven = f
+	h.exe = h.provenPath()
+}
+
+// provenPath names the open program so that a child with other descriptors
+// finds it too.
+func (h *holder) provenPath() string {
+	return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), h.proven.Fd())
 }
 
 func (h *holder) drop(name string) {
@@ -181,10 +219,17 @@ func (h *holder) drop(name string) {
 // again decides whether to start another daemon after one died with err, and
 // waits before it if the death looks like one that repeats itself.
 func (h *holder) again(err error) bool {
+	if h.next {
+		h.o.Log.Info("the daemon made room for another program", "program", h.exe, "err", err)
+		return true
+	}
 	h.o.Log.Warn("the daemon died, and another goes on", "err", err, "served", !h.serving.IsZero())
 	if h.serving.IsZero() {
 		h.failures++
 		h.exe = ownProgram
+		if h.proven != nil && h.failures <= maxFailures/2 {
+			h.exe = h.provenPath()
+		}
 		time.Sleep(pause * time.Duration(h.failures))
 		return h.failures < maxFailures
 	}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -14,8 +15,11 @@ import (
 // Link is a daemon's connection to its holder. Its methods fail when the
 // holder is gone, and are safe for concurrent use.
 type Link struct {
-	c  *net.UnixConn
-	mu sync.Mutex
+	c    *net.UnixConn
+	mu   sync.Mutex
+	gone atomic.Bool
+
+	pid, takeovers int
 }
 
 // Attach returns the link over descriptor fd, and what the last daemon left.
@@ -36,14 +40,20 @@ func Attach(fd int) (*Link, []Item, error) {
 			return nil, items, errors.Join(fmt.Errorf("reach the holder: %w", err), c.Close())
 		}
 		if m.Verb == verbGo {
+			l.pid, l.takeovers = m.Holder, m.Takeovers
 			return l, items, nil
 		}
 		items = append(items, Item{Name: m.Name, Note: m.Note, Files: files})
 	}
 }
 
+// Holder returns the holder's process, how many daemons of its went on for
+// another so far, and whether it is gone, as far as Gone has noticed.
+func (l *Link) Holder() (pid, takeovers int, gone bool) { return l.pid, l.takeovers, l.gone.Load() }
+
 // Gone blocks until the holder is gone.
 func (l *Link) Gone() {
+	defer l.gone.Store(true)
 	for {
 		if _, files, err := receive(l.c); err != nil {
 			return

@@ -33,6 +33,9 @@ type message struct {
 	Name string          `json:",omitempty"`
 	Note json.RawMessage `json:",omitempty"`
 	Path string          `json:",omitempty"`
+
+	Holder    int `json:",omitempty"` // with go: its process
+	Takeovers int `json:",omitempty"` // and how many daemons went on for another, this one included
 }
 
 const (
