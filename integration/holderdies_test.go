@@ -81,7 +81,10 @@ func TestHolderAndDaemonDie(t *testing.T) {
 		if err := w.cmd.Wait(); err == nil || len(acked) < 30 {
 			t.Errorf("round %d: the writer acknowledged %d files and ended with: %v", round, len(acked), err)
 		}
-		eventually(t, "the daemon is dead", func() bool { return !alive(daemon) })
+		// A process that dies has its socket and the device for a moment longer.
+		eventually(t, "the daemon is dead", func() bool {
+			return !alive(daemon) && !d.answers() && child(t, deadline, nil, "stat", d.dir).status != 0
+		})
 		clear()
 		d.mount("--holder")
 		d.job(deadline, "acked", append([]string{dir}, acked...)...)
