@@ -167,7 +167,7 @@ func (u *users) settle() {
 	}
 }
 
-// killsVariable asks TestTakeover for another number of kills.
+// killsVariable asks TestTakeover for another number of kills, and for no EIO.
 const killsVariable = "PIFS_TAKEOVERS"
 
 // TestTakeover kills the daemon 50 times while programs use the mount.

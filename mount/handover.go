@@ -66,6 +66,7 @@ func Resume(ctx context.Context, dir string, dev *os.File, h Handover, fs FS, op
 		return nil, fmt.Errorf("resume %s: there is no session", dir)
 	}
 	conn, err := connOf(dev, h)
+	err = errors.Join(err, makePresent())
 	if err != nil {
 		dev.Close()
 		return nil, fmt.Errorf("resume %s: %w", dir, err)

@@ -133,6 +133,11 @@ func Mount(ctx context.Context, dir string, fs FS, opts Options) (*Server, error
 	if _, err := os.Stat("/dev/fuse"); err != nil {
 		return nil, fmt.Errorf("mount: the kernel has no FUSE here: %w", err)
 	}
+	if opts.Session != nil {
+		if err := makePresent(); err != nil {
+			return nil, fmt.Errorf("mount %s: %w", dir, err)
+		}
+	}
 	conn, err := fuse.Mount(dir, opts.fuse()...)
 	if err != nil {
 		return nil, fmt.Errorf("mount %s: %w", dir, err)
