@@ -63,12 +63,34 @@ func TestRatios(t *testing.T) {
 	}
 }
 
+// TestVerdict: a reach is told of what was measured only.
+func TestVerdict(t *testing.T) {
+	first := workload{name: "first", amount: 100}
+	second := workload{name: "second", amount: 50, reach: []reach{{0.5, "null"}, {1, "gocryptfs"}, {1.3, "first"}}}
+	for _, c := range []struct {
+		null float64
+		want string
+	}{
+		{1, "0.50 null: NO, 1.30 first: NO"},
+		{3, "0.50 null: yes, 1.30 first: NO"},
+	} {
+		r := newReport([]workload{first, second}, []sample{
+			{Workload: "first", Target: "pifs", Seconds: 10},
+			{Workload: "second", Target: "pifs", Seconds: 4},
+			{Workload: "second", Target: "null", Seconds: c.null},
+		}, 1e9)
+		if got := r.verdict(second); got != c.want {
+			t.Errorf("%s, want %s", got, c.want)
+		}
+	}
+}
+
 func TestChoose(t *testing.T) {
 	all := (&inputs{}).workloads()
 	for _, c := range []struct{ only, want string }{
 		{"read-cold", "write-settled read-cold"},
 		{"rm-r,write", "write untar rm-r"},
-		{"", "write write-settled read-warm read-cold create-4k untar cp-a ls-lR rm-r"},
+		{"git-status,append-100", "append-100 git-clone git-status"},
 	} {
 		var only []string
 		if c.only != "" {
@@ -122,8 +144,12 @@ func TestNull(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	in := &inputs{big: make([]byte, 2<<20), tree: tree, tar: filepath.Join(base, "tree.tar"), files: 48, small: 100}
+	in := &inputs{big: make([]byte, 2<<20), text: make([]byte, 1<<20), tree: tree, tar: filepath.Join(base, "tree.tar"),
+		repo: filepath.Join(base, "repo"), files: 48, small: 100, ops: 200}
 	if err := run(ctx, "tar", "-cf", in.tar, "-C", tree, "."); err != nil {
+		t.Fatal(err)
+	}
+	if err := in.makeRepo(ctx); err != nil {
 		t.Fatal(err)
 	}
 	b := &bench{in: in, work: in.workloads(), runs: 2, log: t.Logf}
@@ -143,7 +169,13 @@ func TestNull(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := 2 * 2 * len(b.work); len(all) != want {
+	want := 0
+	for _, w := range b.work {
+		if want += 2; !w.real {
+			want += 2
+		}
+	}
+	if len(all) != want {
 		t.Errorf("%d samples, want %d", len(all), want)
 	}
 	r := newReport(b.work, all, 1e9)

@@ -18,7 +18,7 @@ func (r *report) plot(path string) error {
 	p.Title.Padding = vg.Points(8)
 	p.Y.Min = 0
 	p.Legend.Top = true
-	width := vg.Points(14)
+	width := vg.Points(11)
 	for i, t := range []struct {
 		name  string
 		color color.Color
@@ -26,6 +26,7 @@ func (r *report) plot(path string) error {
 		{"pifs", color.RGBA{R: 0x1b, G: 0x6c, B: 0xa8, A: 0xff}},
 		{"null", color.RGBA{R: 0xb0, G: 0xb0, B: 0xb0, A: 0xff}},
 		{"disk", color.RGBA{R: 0xd9, G: 0x8c, B: 0x2b, A: 0xff}},
+		{"gocryptfs", color.RGBA{R: 0x5a, G: 0x9e, B: 0x4b, A: 0xff}},
 	} {
 		values := make(plotter.Values, len(r.work))
 		for j, w := range r.work {
@@ -40,7 +41,7 @@ func (r *report) plot(path string) error {
 		}
 		bars.Color = t.color
 		bars.LineStyle.Width = 0
-		bars.Offset = vg.Length(i-1) * width
+		bars.Offset = (vg.Length(i) - 1.5) * width
 		p.Add(bars)
 		p.Legend.Add(t.name, bars)
 	}

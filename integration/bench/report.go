@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"text/tabwriter"
 )
 
@@ -25,13 +27,13 @@ func newReport(work []workload, all []sample, budget float64) *report {
 // print writes the table and what the pipeline reaches.
 func (r *report) print(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "workload\tpifs\tnull\tdisk\tspread\t× null\t× disk\tCPU\tpeak RSS\t")
+	fmt.Fprintln(w, "workload\tpifs\tnull\tdisk\tgocryptfs\tspread\t× null\t× disk\t× gocryptfs\tCPU\tpeak RSS\treach\t")
 	for _, l := range r.work {
 		sums := r.Summaries[l.name]
 		p := sums["pifs"]
-		fmt.Fprintf(w, "%s %s/s\t%s\t%s\t%s\t±%.0f%%\t%.2f\t%.2f\t%.2f s\t%d MiB\t\n", l.name, l.unit,
-			rate(l, p), rate(l, sums["null"]), rate(l, sums["disk"]), 50*(p.High-p.Low)/p.Median,
-			ratios(r.Samples, l.name, "pifs", "null"), ratios(r.Samples, l.name, "pifs", "disk"), p.CPU, p.Peak/mib)
+		fmt.Fprintf(w, "%s %s/s\t%s\t%s\t%s\t%s\t±%.0f%%\t%s\t%s\t%s\t%.2f s\t%d MiB\t%s\t\n", l.name, l.unit,
+			rate(l, p), rate(l, sums["null"]), rate(l, sums["disk"]), rate(l, sums["gocryptfs"]), 50*(p.High-p.Low)/p.Median,
+			times(r.times(l, "null")), times(r.times(l, "disk")), times(r.times(l, "gocryptfs")), p.CPU, p.Peak/mib, r.verdict(l))
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -57,6 +59,42 @@ func (r *report) printBudget(out io.Writer) error {
 		return err
 	}
 	return nil
+}
+
+// times returns how many times as fast πFS was at l as a target was, or as it
+// was itself at the workload of that name; NaN if that was not measured.
+func (r *report) times(l workload, against string) float64 {
+	for _, other := range r.work {
+		if other.name == against {
+			mine, theirs := r.Summaries[l.name]["pifs"].Median/l.amount, r.Summaries[against]["pifs"].Median/other.amount
+			return theirs / mine
+		}
+	}
+	return ratios(r.Samples, l.name, "pifs", against)
+}
+
+func times(x float64) string {
+	if math.IsNaN(x) {
+		return "-"
+	}
+	return fmt.Sprintf("%.2f", x)
+}
+
+// verdict says of each reach whether πFS came to it.
+func (r *report) verdict(l workload) string {
+	var out []string
+	for _, g := range l.reach {
+		x := r.times(l, g.against)
+		if math.IsNaN(x) {
+			continue
+		}
+		word := "yes"
+		if x < g.times {
+			word = "NO"
+		}
+		out = append(out, fmt.Sprintf("%.2f %s: %s", g.times, g.against, word))
+	}
+	return strings.Join(out, ", ")
 }
 
 func rate(l workload, s summary) string {

@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -23,20 +22,29 @@ type target interface {
 	settle(ctx context.Context) error
 	// forget makes the next read of data come from where it stays.
 	forget(ctx context.Context) error
+	// remount unmounts and mounts anew, with so many of its stores gone. Those
+	// that cannot do that forget.
+	remount(ctx context.Context, gone int) error
 	close(ctx context.Context) error
 }
 
-// openTargets makes all three below base.
+// openTargets makes all of them below base; gocryptfs if it is installed.
 func openTargets(ctx context.Context, base, pifs string) (list []target, err error) {
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, closeTargets(ctx, list))
 		}
 	}()
-	for _, open := range []func(context.Context, string) (target, error){
+	opens := []func(context.Context, string) (target, error){
 		func(ctx context.Context, base string) (target, error) { return openPifs(ctx, base, pifs) },
 		openNull, openDisk,
-	} {
+	}
+	if _, err := exec.LookPath("gocryptfs"); err == nil {
+		opens = append(opens, openGocrypt)
+	} else {
+		fmt.Fprintln(os.Stderr, "gocryptfs is left out: it is not installed (Debian: apt-get install gocryptfs)")
+	}
+	for _, open := range opens {
 		t, err := open(ctx, base)
 		if err != nil {
 			return list, err
@@ -73,8 +81,9 @@ func (d *diskTarget) settle(context.Context) error {
 	return nil
 }
 
-func (d *diskTarget) forget(context.Context) error { return dropPageCache(d.path) }
-func (d *diskTarget) close(context.Context) error  { return nil }
+func (d *diskTarget) forget(context.Context) error       { return dropPageCache(d.path) }
+func (d *diskTarget) remount(context.Context, int) error { return dropPageCache(d.path) }
+func (d *diskTarget) close(context.Context) error        { return nil }
 
 // nullTarget is a null file system served by another process of this program.
 type nullTarget struct {
@@ -128,70 +137,11 @@ func (n *nullTarget) pid() int                     { return n.server.Process.Pid
 func (n *nullTarget) settle(context.Context) error { return nil }
 func (n *nullTarget) forget(context.Context) error { return dropPageCache(n.path) }
 
+func (n *nullTarget) remount(context.Context, int) error { return dropPageCache(n.path) }
+
 func (n *nullTarget) close(context.Context) error {
 	if err := mount.Unmount(n.path, false); err != nil {
 		return errors.Join(err, mount.Unmount(n.path, true), n.server.Wait())
 	}
 	return n.server.Wait()
-}
-
-// pifsTarget is a volume of a fresh home, mounted by the real command.
-type pifsTarget struct {
-	bin, home, path string
-	daemon          int
-}
-
-var _ target = (*pifsTarget)(nil)
-
-func openPifs(ctx context.Context, base, bin string) (target, error) {
-	p := &pifsTarget{bin: bin, home: filepath.Join(base, "home"), path: filepath.Join(base, "pifs")}
-	if err := os.Mkdir(p.path, 0o700); err != nil {
-		return nil, err
-	}
-	if _, err := p.run(ctx, "mount", "--home", p.home, p.path); err != nil {
-		return nil, err
-	}
-	out, err := p.run(ctx, "status", "--home", p.home, "--json")
-	if err != nil {
-		return nil, errors.Join(err, p.close(ctx))
-	}
-	var status struct{ Daemon int }
-	if err := json.Unmarshal(out, &status); err != nil || status.Daemon == 0 {
-		return nil, errors.Join(fmt.Errorf("find the daemon in %s: %w", out, err), p.close(ctx))
-	}
-	p.daemon = status.Daemon
-	return p, nil
-}
-
-func (p *pifsTarget) run(ctx context.Context, args ...string) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, p.bin, args...)
-	cmd.Stderr = os.Stderr
-	out, err := cmd.Output()
-	if err != nil {
-		return nil, fmt.Errorf("pifs %s: %w", args[0], err)
-	}
-	return out, nil
-}
-
-func (p *pifsTarget) name() string { return "pifs" }
-func (p *pifsTarget) dir() string  { return p.path }
-func (p *pifsTarget) pid() int     { return p.daemon }
-
-func (p *pifsTarget) settle(ctx context.Context) error {
-	_, err := p.run(ctx, "sync", p.path)
-	return err
-}
-
-func (p *pifsTarget) forget(ctx context.Context) error {
-	if _, err := p.run(ctx, "cache", "drop", "--home", p.home); err != nil {
-		return err
-	}
-	return dropPageCache(p.path)
-}
-
-func (p *pifsTarget) close(ctx context.Context) error {
-	if _, err := p.run(ctx, "umount", p.path); err != nil {
-		return errors.Join(err, mount.Unmount(p.path, true))
-	}
-	return nil
 }
