@@ -209,6 +209,10 @@ type status struct {
 			Root string
 		}
 		LastCheck *struct{ Damaged, Fixed, Lost int64 }
+		Activity  struct {
+			Requests     map[string]uint64
+			Transactions uint64
+		}
 		Oldest    *struct {
 			Op, Path string
 			PID      int
