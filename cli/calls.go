@@ -61,6 +61,7 @@ type umountArgs struct {
 
 type umountResult struct {
 	Head        *headLine `json:"head,omitempty"`        // committed by it; nil when lazy
+	Uncommitted string    `json:"uncommitted,omitempty"` // why there is no head of it
 	Undelivered string    `json:"undelivered,omitempty"` // what the stores did not take
 	Left        int       `json:"left"`                  // mounts that the daemon still serves
 	Daemon      int       `json:"daemon"`                // its pid

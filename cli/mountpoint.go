@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"pifs/blockstore"
 	"pifs/blockstore/failpoint"
 	"pifs/cache"
 	"pifs/cli/home"
@@ -253,10 +254,16 @@ func (e *engine) umount(ctx context.Context, a umountArgs, emit emitter) (umount
 	return r, m.err
 }
 
-// finish commits, delivers and unmounts. Blocks that the stores do not take
-// now stay in the outbox, and the caller is told.
+// finish commits, delivers and unmounts. What cannot be committed, since shards
+// are out of reach, stays in the home, and blocks that the stores do not take now
+// in the outbox; the caller is told.
 func (e *engine) finish(ctx context.Context, v *openVolume, m *mountPoint, emit emitter) (r umountResult, err error) {
-	if r.Head, err = e.commit(ctx, v, "", emit); err != nil {
+	r.Head, err = e.commit(ctx, v, "", emit)
+	if errors.Is(err, blockstore.ErrLost) {
+		r.Uncommitted = oneLine(err)
+		err = v.fs.Save(ctx)
+	}
+	if err != nil {
 		return r, err
 	}
 	err = e.drain(ctx, emit)

@@ -56,6 +56,9 @@ func umountAction(env Env, c *cli.Context) error {
 	if err := s.do(c.Context, newMeter(env, "committing"), callUmount, args, &r, nil); err != nil {
 		return err
 	}
+	if r.Uncommitted != "" {
+		note(env.Stderr, "not committed, kept in the home for the next mount: %s", r.Uncommitted)
+	}
 	if r.Undelivered != "" {
 		note(env.Stderr, "not fully stored, to be tried again with the next mount: %s", r.Undelivered)
 	}

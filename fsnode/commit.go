@@ -2,6 +2,7 @@ package fsnode
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -45,6 +46,22 @@ func (v *Volume) Commit(ctx context.Context, label string, progress func(done, t
 	defer v.mu.Unlock()
 	v.recovered() // all is stored, though perhaps nothing was left for a flush to say so
 	return head, nil
+}
+
+// CommitOrKeep is Commit for who is about to close the volume. If shards that a
+// commit wants are out of reach it makes everything durable in the home instead,
+// where the next commit finds it, and logs that: whoever waits for disks that are
+// away could never unmount.
+func (v *Volume) CommitOrKeep(ctx context.Context) error {
+	_, err := v.Commit(ctx, "", nil)
+	if !errors.Is(err, blockstore.ErrLost) {
+		return err
+	}
+	if saveErr := v.save(ctx); saveErr != nil {
+		return errors.Join(err, saveErr)
+	}
+	v.o.Log.Warn("closed without a commit, which the next mount makes", "volume", v.o.Name, "err", err)
+	return nil
 }
 
 func (v *Volume) commitCut(ctx context.Context, c *cut, label string) (HeadInfo, error) {

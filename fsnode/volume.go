@@ -328,7 +328,7 @@ func (v *Volume) recover(ctx context.Context) error {
 func (v *Volume) Close(ctx context.Context) error {
 	var err error
 	if !v.o.ReadOnly {
-		if _, err = v.Commit(ctx, "", nil); err != nil {
+		if err = v.CommitOrKeep(ctx); err != nil {
 			err = fmt.Errorf("close volume %s: %w", v.o.Name, err)
 		}
 	}

@@ -21,6 +21,7 @@ type fakeBackend struct {
 	blocks map[blockstore.Address][]byte
 	puts   int
 	fail   error
+	away   bool // too few shards of anything are to be had
 }
 
 func (f *fakeBackend) Put(_ context.Context, addr blockstore.Address, block []byte) (blockstore.Descriptor, int, error) {
@@ -39,7 +40,7 @@ func (f *fakeBackend) Get(_ context.Context, d blockstore.Descriptor, dst []byte
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	b, ok := f.blocks[d.Address]
-	if !ok {
+	if !ok || f.away {
 		return dst, false, fmt.Errorf("block %s: %w", d.Address, blockstore.ErrLost)
 	}
 	return append(dst, b...), false, nil
@@ -449,4 +450,44 @@ func TestJournalOutlivesSavesUntilFlushed(t *testing.T) {
 	}
 	r.commit()
 	r.checkClean()
+}
+
+// TestCloseWithoutTheTree closes a volume whose tree cannot be read at the time:
+// what was done stays in the home, and the next commit has it.
+func TestCloseWithoutTheTree(t *testing.T) {
+	r := newRig(t, nil)
+	for i := range 300 {
+		r.create(RootIno, fmt.Sprint("before-", i), noise(uint64(i), 100))
+	}
+	if _, err := r.v.Commit(bg, "", nil); err != nil {
+		t.Fatal(err)
+	}
+	r.close()
+	r.open()
+	data := noise(7, 3<<20)
+	r.create(RootIno, "large", data)
+	small := r.create(RootIno, "small", []byte("small"))
+	r.setAway(true)
+	if _, err := r.v.Commit(bg, "", nil); !errors.Is(err, blockstore.ErrLost) {
+		t.Fatalf("commit without the tree: %v", err)
+	}
+	r.close()
+	r.open()
+	if got := r.read(small); string(got) != "small" {
+		t.Errorf("opened again without stores: %q", got)
+	}
+	r.setAway(false)
+	if _, err := r.v.Commit(bg, "", nil); err != nil {
+		t.Fatal(err)
+	}
+	a, err := r.v.Lookup(bg, RootIno, "large")
+	if err != nil || !bytes.Equal(r.read(a.Ino), data) {
+		t.Errorf("large file after the stores came back: %v", err)
+	}
+}
+
+func (r *rig) setAway(away bool) {
+	r.backend.mu.Lock()
+	defer r.backend.mu.Unlock()
+	r.backend.away = away
 }
