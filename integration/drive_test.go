@@ -213,7 +213,7 @@ type status struct {
 			Requests     map[string]uint64
 			Transactions uint64
 		}
-		Oldest    *struct {
+		Oldest *struct {
 			Op, Path string
 			PID      int
 		}
