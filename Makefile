@@ -3,6 +3,7 @@ GO          ?= go
 STATICCHECK  = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 5s
 TORTURE_TIME ?= 1h
+BENCH       ?=
 export GOFLAGS += -buildvcs=false
 
 .PHONY: build deps demo test race lint fuzz bench torture clean
@@ -35,7 +36,7 @@ demo: deps build
 	$(GO) run ./integration/demo -pifs bin/pifs
 
 bench: deps
-	$(GO) run ./integration/bench
+	$(GO) run ./integration/bench $(BENCH)
 
 torture: deps
 	$(GO) run ./integration/torture -time $(TORTURE_TIME)

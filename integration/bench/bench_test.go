@@ -4,22 +4,24 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"pifs/integration/bench/job"
+	"pifs/integration/bench/report"
+	"pifs/integration/bench/target"
 	"pifs/mount"
 )
 
-// TestMain lets the test binary serve null file systems as the program does.
+// TestMain lets the test binary be what the program starts.
 func TestMain(m *testing.M) {
-	if dir := os.Getenv(nullEnv); dir != "" {
-		if err := serveNull(context.Background(), dir); err != nil {
+	if os.Getenv(target.NullVariable)+os.Getenv(job.Variable) != "" {
+		if err := start(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -28,183 +30,113 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func TestMedian(t *testing.T) {
-	for _, c := range []struct {
-		values []float64
-		want   float64
-	}{
-		{[]float64{3}, 3}, {[]float64{3, 1}, 2}, {[]float64{9, 1, 2}, 2}, {[]float64{4, 1, 2, 100}, 3},
-	} {
-		if got := median(c.values); got != c.want {
-			t.Errorf("median of %v: %v, want %v", c.values, got, c.want)
-		}
-	}
-	if !math.IsNaN(median(nil)) {
-		t.Error("the median of nothing is a number")
+// tiny is enough to see that each workload works.
+func tiny() sizes {
+	return sizes{
+		stream: 9 << 20, creates: 40, synced: 4, blocks: 64, appends: 50, folder: 300, small: 100, large: 400, huge: 1000,
+		source: "src/unicode", building: "utf8",
 	}
 }
 
-// TestRatios: ratios pair what was measured in the same run, so that a machine
-// that was slow for a while does not count.
-func TestRatios(t *testing.T) {
-	var all []sample
-	for run, slow := range []float64{1, 10, 1} {
-		all = append(all,
-			sample{Workload: "w", Target: "pifs", Run: run, Seconds: 4 * slow, CPU: 1, Peak: int64(run)},
-			sample{Workload: "w", Target: "null", Run: run, Seconds: slow},
-			sample{Workload: "other", Target: "null", Run: run, Seconds: 77})
-	}
-	if got := ratios(all, "w", "pifs", "null"); got != 0.25 {
-		t.Errorf("ratio %v, want 0.25", got)
-	}
-	got := summarise(all)["w"]["pifs"]
-	if want := (summary{Median: 4, Low: 4, High: 40, CPU: 1, Peak: 2}); got != want {
-		t.Errorf("summary %+v, want %+v", got, want)
-	}
-}
-
-// TestVerdict: a reach is told of what was measured only.
-func TestVerdict(t *testing.T) {
-	first := workload{name: "first", amount: 100}
-	second := workload{name: "second", amount: 50, reach: []reach{{0.5, "null"}, {1, "gocryptfs"}, {1.3, "first"}}}
-	for _, c := range []struct {
-		null float64
-		want string
-	}{
-		{1, "0.50 null: NO, 1.30 first: NO"},
-		{3, "0.50 null: yes, 1.30 first: NO"},
-	} {
-		r := newReport([]workload{first, second}, []sample{
-			{Workload: "first", Target: "pifs", Seconds: 10},
-			{Workload: "second", Target: "pifs", Seconds: 4},
-			{Workload: "second", Target: "null", Seconds: c.null},
-		}, 1e9)
-		if got := r.verdict(second); got != c.want {
-			t.Errorf("%s, want %s", got, c.want)
-		}
-	}
-}
-
-func TestChoose(t *testing.T) {
-	all := (&inputs{}).workloads()
-	for _, c := range []struct{ only, want string }{
-		{"read-cold", "write-settled read-cold"},
-		{"rm-r,write", "write untar rm-r"},
-		{"git-status,append-100", "append-100 git-clone git-status"},
-	} {
-		var only []string
-		if c.only != "" {
-			only = strings.Split(c.only, ",")
-		}
-		chosen, err := choose(all, only)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var names []string
-		for _, w := range chosen {
-			names = append(names, w.name)
-		}
-		if got := strings.Join(names, " "); got != c.want {
-			t.Errorf("%q: %s, want %s", c.only, got, c.want)
-		}
-	}
-	if _, err := choose(all, []string{"nonsense"}); err == nil || !strings.Contains(err.Error(), "nonsense") {
-		t.Errorf("a workload that does not exist: %v", err)
-	}
-}
-
-// TestBudget: the pipeline does what it is measured for.
-func TestBudget(t *testing.T) {
-	in := &inputs{big: make([]byte, 8<<20)}
-	if err := in.redraw(context.Background(), nil); err != nil {
-		t.Fatal(err)
-	}
-	first := slices.Clone(in.big[:64])
-	speed, err := budget(in.big)
-	if err != nil || speed < 1e6 || speed > 1e11 {
-		t.Errorf("budget %v bytes a second: %v", speed, err)
-	}
-	if err := in.redraw(context.Background(), nil); err != nil || bytes.Equal(first, in.big[:64]) {
-		t.Errorf("the same bytes twice: %v", err)
-	}
-}
-
-// TestNull runs every workload on the null file system and on the disk.
-func TestNull(t *testing.T) {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	base := t.TempDir()
-	tree := filepath.Join(base, "tree")
-	for i := range 40 {
-		dir := filepath.Join(tree, fmt.Sprint("dir", i%7))
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, fmt.Sprint(i)), bytes.Repeat([]byte{1}, i*100), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	in := &inputs{big: make([]byte, 2<<20), text: make([]byte, 1<<20), tree: tree, tar: filepath.Join(base, "tree.tar"),
-		repo: filepath.Join(base, "repo"), files: 48, small: 100, ops: 200}
-	if err := run(ctx, "tar", "-cf", in.tar, "-C", tree, "."); err != nil {
-		t.Fatal(err)
-	}
-	if err := in.makeRepo(ctx); err != nil {
-		t.Fatal(err)
-	}
-	b := &bench{in: in, work: in.workloads(), runs: 2, log: t.Logf}
-	for _, open := range []func(context.Context, string) (target, error){openNull, openDisk} {
-		target, err := open(ctx, base)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() {
-			if err := target.close(ctx); err != nil {
-				t.Error(err)
-			}
-		}()
-		b.targets = append(b.targets, target)
-	}
-	all, err := b.measure(ctx)
+// newBench returns a bench with few runs of tiny workloads.
+func newBench(t *testing.T, only string, runs int) *bench {
+	t.Helper()
+	work, err := choose(workloads(tiny()), regexp.MustCompile(only))
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := 0
+	base := t.TempDir()
+	return &bench{
+		in: &inputs{base: base, sizes: tiny()}, sizes: tiny(), work: work, runs: runs,
+		base: base, program: filepath.Join(base, "pifs.bin"), log: t.Logf,
+	}
+}
+
+// TestWorkloads does all of them, on all targets that there are.
+func TestWorkloads(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
+	defer cancel()
+	b := newBench(t, "", 1)
+	if err := run(ctx, nil, "go", "build", "-buildvcs=false", "-o", b.program, "pifs/cli/pifs"); err != nil {
+		t.Fatal(err)
+	}
+	all, _, err := b.all(ctx, target.All())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := report.New(reported(b.work), all, chosenGoals(b.sizes, b.work), []report.Curve{commitCurve(b.sizes)})
 	for _, w := range b.work {
-		if want += 2; !w.real {
-			want += 2
+		sums := r.Summaries[w.Name]
+		if len(sums) == 0 {
+			t.Errorf("%s was not measured", w.Name)
+		}
+		for name, s := range sums {
+			if s.Runs != 1 || s.Median <= 0 || s.Amount <= 0 {
+				t.Errorf("%s on %s: %+v", w.Name, name, s)
+			}
 		}
 	}
-	if len(all) != want {
-		t.Errorf("%d samples, want %d", len(all), want)
+	if s := r.Summaries["create-4k-p1"][target.Pifs]; s.Requests < 4 || s.Transactions == 0 || s.Peak == 0 {
+		t.Errorf("what the daemon did is not seen: %+v", s)
 	}
-	r := newReport(b.work, all, 1e9)
+	testReport(t, r, len(b.work))
+}
+
+// TestRuns: what is made once is there in later runs, and the order changes.
+func TestRuns(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	b := newBench(t, "folder|append", 2)
+	all, notes, err := b.all(ctx, []string{target.Null, target.Disk})
+	if err != nil {
+		t.Fatal(err, notes)
+	}
+	first := make(map[string]string) // by run and workload
+	for _, s := range all {
+		if key := fmt.Sprint(s.Run, " ", s.Workload); first[key] == "" {
+			first[key] = s.Target
+		}
+	}
+	if len(first) != 2*len(b.work)-2 || len(all) != 2*len(first) {
+		t.Errorf("%d samples of %v", len(all), first)
+	}
+	if first["0 append-100"] == first["1 append-100"] {
+		t.Errorf("%s was first twice", first["0 append-100"])
+	}
+}
+
+func testReport(t *testing.T, r *report.Report, workloads int) {
 	var table bytes.Buffer
-	if err := r.print(&table); err != nil || strings.Count(table.String(), "\n") != len(b.work)+3 {
+	if err := r.Print(&table); err != nil || strings.Count(table.String(), "\n") < workloads {
 		t.Errorf("table: %v\n%s", err, &table)
 	}
-	if err := r.save(filepath.Join(base, "out")); err != nil {
-		t.Error(err)
+	for _, v := range r.Verdicts {
+		if v.Value == nil && !strings.Contains(v.About, target.Gocryptfs) {
+			t.Errorf("goal not measured: %s", v.About)
+		}
 	}
-	for _, name := range []string{"bench.json", "bench.svg"} {
-		if st, err := os.Stat(filepath.Join(base, "out", name)); err != nil || st.Size() < 1000 {
+	out := t.TempDir()
+	if err := r.Save(out); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"bench.json", "bench.svg", "commit.svg"} {
+		if st, err := os.Stat(filepath.Join(out, name)); err != nil || st.Size() < 1000 {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
 
-// TestNullNames checks with diff that the null file system keeps names, types,
-// modes and sizes: all that the tools of the workloads look at.
+// TestNullNames checks that the null file system keeps names, types, modes and
+// sizes: all that the tools of the workloads look at.
 func TestNullNames(t *testing.T) {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	base := t.TempDir()
-	n, err := openNull(ctx, base)
+	n, err := target.Open(ctx, t.TempDir(), "", target.Null)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() {
-		if err := n.close(ctx); err != nil {
+		if err := n.Close(ctx); err != nil {
 			t.Error(err)
 		}
 	}()
@@ -213,7 +145,7 @@ cd "$1"; mkdir -p a/b; echo x > a/b/f; ln a/b/f a/g; ln -s g a/s; mkfifo a/p; ch
 mkdir c; mv a/b c/d; rm a/g; touch a/h; mv a/h c/d/f; rmdir a/none 2>/dev/null && exit 1
 find . -printf '%P %y %m %s %n\n' | sed 's/^\(c\|c.d\|a\|\) d \([0-9]*\) [0-9]* /\1 d \2 - /' | sort`
 	var outs []string
-	for _, dir := range []string{n.dir(), t.TempDir()} {
+	for _, dir := range []string{n.Dir(), t.TempDir()} {
 		out, err := exec.CommandContext(ctx, "sh", "-c", "umask 022; chmod 755 $1;"+script, "sh", dir).CombinedOutput()
 		if err != nil {
 			t.Fatalf("%v: %s", err, out)
@@ -223,7 +155,14 @@ find . -printf '%P %y %m %s %n\n' | sed 's/^\(c\|c.d\|a\|\) d \([0-9]*\) [0-9]* 
 	if outs[0] != outs[1] {
 		t.Errorf("null:\n%s\ndisk:\n%s", outs[0], outs[1])
 	}
-	if left := mount.Busy(n.dir()); len(left) != 0 {
+	if left := mount.Busy(n.Dir()); len(left) != 0 {
 		t.Errorf("still used by %+v", left)
+	}
+}
+
+// TestBudget: the pipeline does what it is measured for.
+func TestBudget(t *testing.T) {
+	if speed, err := budget(8 << 20); err != nil || speed < 1e6 || speed > 1e11 {
+		t.Errorf("budget %v bytes a second: %v", speed, err)
 	}
 }

@@ -1,23 +1,31 @@
 // Command bench measures a mounted volume against three yardsticks in the same
-// run: a null file system behind the same request loop, which keeps names in
-// memory and throws data away, the bare disk that the volume's home is on, and
-// gocryptfs where it is installed (Debian: apt-get install gocryptfs).
+// run: a null file system behind the same library and request loop, which
+// keeps names in memory and throws data away; gocryptfs, which encrypts files
+// as a whole and nothing else; and the bare disk that all of them lie on.
 //
-//	go run ./integration/bench [-quick] [-only write,create] [-runs N]
+//	make bench
+//	go run ./integration/bench -help
+//	go run ./integration/bench -quick -run 'untar|ls-lR'
 //
-// What is compared is never more than seconds apart: every workload runs on
-// each of them in turn, the order changing from run to run. Medians,
-// spreads and ratios go to standard output, the raw numbers to
-// integration/bench/out/bench.json and a plot to bench.svg beside it.
+// What is compared is never more than minutes apart: every workload runs on
+// each target in turn, which begins changing from run to run, and ratios are
+// made within runs. Medians, spreads, ratios and goals go to standard output,
+// all numbers to integration/bench/out/bench.json, plots to bench.svg and
+// commit.svg beside it.
+//
+// Inputs are made once, from fixed seeds. Whatever touches a mount is a child
+// process, which is ready before the clock starts (job).
 //
 // Terms:
 //
-//	target    what is measured: pifs, null, disk or gocryptfs
-//	workload  what is done to it, such as copying Go's source tree
-//	reach     how many times as fast as another target, or as at another
-//	          workload, pifs is to be; the table says whether it is
+//	target    what is measured: pifs, null, gocryptfs or disk; or a volume of
+//	          a certain size, for what depends on that
+//	workload  what is done to it, such as unpacking Go's source tree
 //	sample    what one workload took on one target in one run
 //	settled   when all that a workload wrote is in full stripes and a head
-//	          names it (pifs) or on the disk (disk); not part of a sample's
-//	          seconds unless the workload says so
+//	          names it (pifs) or on the disk; a figure beside the seconds of a
+//	          sample, but part of the processor time and the transactions
+//	again     the kernel still has what is read
+//	warm      the kernel has forgotten it, the daemon's caches have not
+//	cold      both have; or the target was mounted anew
 package main

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -12,68 +10,95 @@ import (
 	"strings"
 )
 
-// newInputs makes the inputs below base; quick ones are smaller.
-func newInputs(ctx context.Context, base string, quick bool) (*inputs, error) {
+// inputs are what workloads copy. They are made once, when they are first
+// wanted, on the disk that all targets lie on.
+type inputs struct {
+	base  string
+	sizes sizes
+
+	goroot  string
+	entries int // of the tree, folders included
+	changes int
+	cloned  bool // the repository is there
+}
+
+func (in *inputs) tree() string       { return filepath.Join(in.base, "source") }
+func (in *inputs) archive() string    { return filepath.Join(in.base, "source.tar") }
+func (in *inputs) repository() string { return filepath.Join(in.base, "source.git") }
+
+// changed is the file of the tree that change changes.
+func (in *inputs) changed() string { return filepath.Join(in.tree(), "changed.txt") }
+
+// makeTree makes the tree and its archive.
+func (in *inputs) makeTree(ctx context.Context) error {
+	if in.entries > 0 {
+		return nil
+	}
 	out, err := exec.CommandContext(ctx, "go", "env", "GOROOT").Output()
 	if err != nil {
-		return nil, fmt.Errorf("find Go's source tree: %w", err)
+		return fmt.Errorf("find Go's source tree: %w", err)
 	}
-	in := &inputs{
-		big:   make([]byte, 1<<30),
-		tree:  filepath.Join(strings.TrimSpace(string(out)), "src"),
-		tar:   filepath.Join(base, "tree.tar"),
-		repo:  filepath.Join(base, "repo"),
-		small: 20000,
-		ops:   20000,
+	in.goroot = strings.TrimSpace(string(out))
+	args := []string{"-a"}
+	for _, pattern := range in.sizes.without {
+		args = append(args, "--exclude="+pattern)
 	}
-	if quick {
-		in.big, in.small, in.ops = in.big[:128<<20], 4000, 2000
-		in.tree = filepath.Join(in.tree, "cmd")
-	}
-	err = filepath.WalkDir(in.tree, func(string, fs.DirEntry, error) error {
-		in.files++
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	if err := run(ctx, "tar", "-cf", in.tar, "-C", in.tree, "."); err != nil {
-		return nil, err
-	}
-	if in.text, err = textOf(in.tar, len(in.big)/4); err != nil {
-		return nil, err
-	}
-	return in, in.makeRepo(ctx)
-}
-
-// textOf returns size bytes of an archive of text, again and again if need be:
-// further apart than a chunk is long.
-func textOf(path string, size int) ([]byte, error) {
-	b, err := os.ReadFile(path)
-	if err != nil || len(b) == 0 {
-		return nil, errors.Join(err, errors.New("the archive is empty"))
-	}
-	text := bytes.Repeat(b, size/len(b)+1)
-	return text[:size], nil
-}
-
-// makeRepo commits the tree to a repository of git.
-func (in *inputs) makeRepo(ctx context.Context) error {
-	git := func(args ...string) error {
-		return run(ctx, "git", append([]string{"-C", in.repo, "-c", "user.name=bench", "-c", "user.email=bench@localhost"}, args...)...)
-	}
-	if err := os.Mkdir(in.repo, 0o755); err != nil {
+	if err := run(ctx, nil, "rsync", append(args, filepath.Join(in.goroot, in.sizes.source)+"/", in.tree())...); err != nil {
 		return err
 	}
-	for _, step := range []func() error{
-		func() error { return run(ctx, "tar", "-xf", in.tar, "-C", in.repo) },
-		func() error { return git("init", "-q", "-b", "main") },
-		func() error { return git("add", "-A") },
-		func() error { return git("commit", "-q", "-m", "the tree") },
+	if err := in.change(); err != nil {
+		return err
+	}
+	if err := run(ctx, nil, "tar", "-cf", in.archive(), "-C", in.tree(), "."); err != nil {
+		return err
+	}
+	return filepath.WalkDir(in.tree(), func(_ string, _ fs.DirEntry, err error) error {
+		in.entries++
+		return err
+	})
+}
+
+// change changes one file of the tree, each time to another size.
+func (in *inputs) change() error {
+	in.changes++
+	return os.WriteFile(in.changed(), []byte(strings.Repeat("changed\n", in.changes)), 0o644)
+}
+
+// makeRepository puts the tree into a git repository, the same one each time.
+func (in *inputs) makeRepository(ctx context.Context) error {
+	if in.cloned {
+		return nil
+	}
+	if err := in.makeTree(ctx); err != nil {
+		return err
+	}
+	const date = "2026-01-01T00:00:00Z"
+	env := append(gitEnv(), "GIT_DIR="+in.repository(), "GIT_WORK_TREE="+in.tree(), "GIT_AUTHOR_DATE="+date, "GIT_COMMITTER_DATE="+date)
+	for _, args := range [][]string{
+		{"init", "-q", "-b", "main"}, {"add", "-A", "-f"}, {"commit", "-q", "-m", "source"}, {"repack", "-q", "-a", "-d"},
 	} {
-		if err := step(); err != nil {
+		if err := run(ctx, env, "git", args...); err != nil {
 			return err
 		}
 	}
+	in.cloned = true
 	return nil
+}
+
+// gitEnv has git leave the settings of whoever measures alone.
+func gitEnv() []string {
+	return []string{
+		"GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null", "GIT_AUTHOR_NAME=bench", "GIT_AUTHOR_EMAIL=bench@invalid",
+		"GIT_COMMITTER_NAME=bench", "GIT_COMMITTER_EMAIL=bench@invalid",
+	}
+}
+
+// warm makes the tree and reads it, so that the disk that it lies on does not
+// matter.
+func warm(ctx context.Context, t *trial) error {
+	if err := t.in.makeTree(ctx); err != nil {
+		return err
+	}
+	t.amount = float64(t.in.entries)
+	return run(ctx, nil, "sh", "-c", `tar -cf - -C "$1" . | cat - "$2" >/dev/null`, "sh", t.in.tree(), t.in.archive())
 }

@@ -6,13 +6,19 @@ import (
 	"time"
 
 	"pifs/blockstore"
+	"pifs/integration/bench/job"
 )
 
-// budget measures what one core does of the write pipeline in memory: chunk,
-// seal and encode. It returns bytes per second of processor time, which other
+// budget measures what one core does of the write pipeline in memory, with size
+// bytes: chunk, seal and encode. It returns bytes per second of processor time, which other
 // processes do not disturb as much as the clock; no mount that has one core
 // can write faster than that.
-func budget(data []byte) (float64, error) {
+func budget(size int64) (float64, error) {
+	data, err := job.Random.Bytes(size, 0)
+	if err != nil {
+		return 0, err
+	}
+
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	var scope blockstore.Secret
 	scope[0] = 1

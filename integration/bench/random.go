@@ -2,93 +2,102 @@ package main
 
 import (
 	"context"
-	"errors"
-	"math/rand/v2"
-	"os"
-	"path/filepath"
+	"fmt"
+	"time"
+
+	"pifs/integration/bench/job"
+	"pifs/integration/bench/report"
 )
 
-// randoms read and write pieces of the large file, and append.
-func (in *inputs) randoms() []workload {
-	n := float64(in.ops)
-	read := func(size int) func(context.Context, string) error {
-		return func(_ context.Context, dir string) error { return in.readAt(dir, size) }
+// chunkMax is the most that reading one byte from shards may have to decode.
+const chunkMax = 4 * mib
+
+// randomReads reads blocks of the file that write-new left, in random order.
+// Warm reads are of a part that the daemon can keep in memory; cold ones never
+// meet the same chunk twice.
+func randomReads(s sizes) []workload {
+	var all []workload
+	for _, block := range []int64{4 * kib, 128 * kib} {
+		spec := job.Spec{Do: "read-random", Block: block, Size: min(s.stream, 32*mib)}
+		spec.Count = min(s.blocks, spec.Size/block)
+		coldly := job.Spec{Do: "read-random", Block: block, Size: s.stream, Apart: chunkMax}
+		coldly.Count = max(1, min(256, s.stream/chunkMax))
+		name := fmt.Sprintf("random-read-%dk", block/kib)
+		about := fmt.Sprintf("read blocks of %d KiB in random order", block/kib)
+		all = append(all,
+			randomRead(name+"-again", about+"; the file was just read", spec, readWhole(s, false)),
+			randomRead(name+"-warm", about+"; the daemon has just read them, the kernel has forgotten them", spec, readWhole(s, true)),
+			randomRead(name+"-cold", about+", each of another chunk, from the disk", coldly, forgetAll))
 	}
-	write := func(every int) func(context.Context, string) error {
-		return func(_ context.Context, dir string) error { return in.writeAt(dir, every) }
-	}
-	return []workload{
-		{name: "rand-read-4k-warm", about: "read 4 KiB anywhere; the page cache has them", unit: "ops", amount: n,
-			needs: "write-settled", before: in.readBig, do: read(4 << 10), reach: []reach{{0.8, "null"}}},
-		{name: "rand-read-4k-cold", about: "the same from where they stay", unit: "ops", amount: n,
-			needs: "write-settled", before: forgetAll, do: read(4 << 10)},
-		{name: "rand-read-128k-cold", about: "read 128 KiB anywhere from where they stay", unit: "ops", amount: n,
-			needs: "write-settled", before: forgetAll, do: read(128 << 10)},
-		{name: "rand-write-4k", about: "write 4 KiB anywhere", unit: "ops", amount: n, needs: "write-settled", do: write(0)},
-		{name: "rand-write-4k-sync32", about: "the same with fsync each 32", unit: "ops", amount: n, needs: "write-settled", do: write(32)},
-		{name: "rand-write-4k-sync", about: "the same with fsync each time", unit: "ops", amount: float64(in.ops / 10),
-			needs: "write-settled", do: func(_ context.Context, dir string) error { return in.writeSome(dir, in.ops/10, 1) }},
-		{name: "append-100", about: "append 100 bytes again and again", unit: "ops", amount: 10_000, do: in.appends},
+	return all
+}
+
+func randomRead(name, about string, spec job.Spec, before func(context.Context, *trial) error) workload {
+	return workload{
+		Workload: report.Workload{Name: name, About: about, Unit: "reads"},
+		amount:   float64(spec.Count), needs: []string{"write-new"}, before: before,
+		do: func(ctx context.Context, t *trial) (time.Duration, error) {
+			spec := spec
+			spec.Path, spec.Seed = t.path("new"), t.seed()
+			return t.jobs(ctx, spec)
+		},
 	}
 }
 
-// readBig has the page cache hold the large file.
-func (in *inputs) readBig(_ context.Context, t target) error {
-	return readFile(filepath.Join(workDir(t), "big"), len(in.big))
-}
-
-// places gives out offsets, the same each time.
-func (in *inputs) places(size int) func() int64 {
-	r := rand.New(rand.NewPCG(1, 2))
-	return func() int64 { return r.Int64N(int64((len(in.big)-size)/smallSize)) * smallSize }
-}
-
-func (in *inputs) readAt(dir string, size int) error {
-	f, err := os.Open(filepath.Join(dir, "big"))
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	buf, place := make([]byte, size), in.places(size)
-	for range in.ops {
-		if _, err := f.ReadAt(buf, place()); err != nil {
+// readWhole reads the part of the file that is read at random, and has the
+// kernel forget it again if it is told to.
+func readWhole(s sizes, forget bool) func(context.Context, *trial) error {
+	part := job.Spec{Do: "read-random", Block: mib, Size: min(s.stream, 32*mib)}
+	part.Count = part.Size / part.Block
+	return func(ctx context.Context, t *trial) error {
+		spec := part
+		spec.Path = t.path("new")
+		if _, err := t.jobs(ctx, spec); err != nil || !forget {
 			return err
 		}
+		return t.target.Forget(ctx, false)
 	}
-	return nil
 }
 
-func (in *inputs) writeAt(dir string, every int) error { return in.writeSome(dir, in.ops, every) }
-
-// writeSome writes n pieces, with an fsync after every so many; none if 0.
-func (in *inputs) writeSome(dir string, n, every int) error {
-	f, err := os.OpenFile(filepath.Join(dir, "big"), os.O_WRONLY, 0)
-	if err != nil {
-		return err
+// randomWrites writes blocks of 4 KiB over a file that is stored.
+func randomWrites(s sizes) []workload {
+	size := max(s.stream/4, 4*kib*s.blocks)
+	var all []workload
+	for _, w := range []struct {
+		name, about string
+		every, n    int64
+	}{
+		{"sync1", "an fsync after each", 1, s.synced},
+		{"sync32", "an fsync after every 32nd", 32, min(s.blocks, 8*s.synced)},
+		{"never", "no fsync", 0, s.blocks},
+	} {
+		all = append(all, workload{
+			Workload: report.Workload{
+				Name: "random-write-" + w.name, About: "write blocks of 4 KiB over a stored file in random order; " + w.about, Unit: "writes"},
+			amount: float64(w.n), settled: true,
+			before: func(ctx context.Context, t *trial) error {
+				_, err := t.jobs(ctx, job.Spec{Do: "write", Path: t.path("random"), Size: size, Seed: t.seed() + 1000})
+				if err == nil {
+					err = t.target.Settle(ctx)
+				}
+				return err
+			},
+			do: func(ctx context.Context, t *trial) (time.Duration, error) {
+				return t.jobs(ctx, job.Spec{Do: "overwrite", Path: t.path("random"), Size: size,
+					Block: 4 * kib, Count: w.n, Every: w.every, Seed: t.seed() + 2000})
+			},
+		})
 	}
-	place := in.places(smallSize)
-	for i := range n {
-		at := place()
-		_, err := f.WriteAt(in.big[len(in.big)-smallSize-i:][:smallSize], at)
-		if err == nil && every > 0 && (i+1)%every == 0 {
-			err = f.Sync()
-		}
-		if err != nil {
-			return errors.Join(err, f.Close())
-		}
-	}
-	return f.Close()
+	return all
 }
 
-func (in *inputs) appends(_ context.Context, dir string) error {
-	f, err := os.OpenFile(filepath.Join(dir, "log"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
-	if err != nil {
-		return err
-	}
-	for i := range 10_000 {
-		if _, err := f.Write(in.big[i:][:100]); err != nil {
-			return errors.Join(err, f.Close())
-		}
-	}
-	return f.Close()
+// appending writes a log.
+func appending(s sizes) []workload {
+	return []workload{{
+		Workload: report.Workload{Name: "append-100", About: "append records of 100 bytes to a file, one write each", Unit: "writes"},
+		amount:   float64(s.appends), settled: true,
+		do: func(ctx context.Context, t *trial) (time.Duration, error) {
+			return t.jobs(ctx, job.Spec{Do: "append", Path: t.path("log"), Block: 100, Count: s.appends, Seed: t.seed() + 3000})
+		},
+	}}
 }

@@ -1,24 +1,20 @@
-package main
+package target
 
 import (
 	"bufio"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
-
-	"golang.org/x/sys/unix"
 )
 
 // ticksPerSecond is USER_HZ, which Linux fixes for all that /proc shows.
 const ticksPerSecond = 100
 
-// cpuSeconds returns the processor time that a process has used.
-func cpuSeconds(pid int) (float64, error) {
+// CPUSeconds returns the processor time that a process has used: 0 for no
+// process.
+func CPUSeconds(pid int) (float64, error) {
 	if pid == 0 {
 		return 0, nil
 	}
@@ -36,16 +32,17 @@ func cpuSeconds(pid int) (float64, error) {
 	return float64(user+system) / ticksPerSecond, errors.Join(err1, err2)
 }
 
-// resetPeak makes peakBytes begin anew.
-func resetPeak(pid int) error {
+// ResetPeak makes PeakBytes begin anew.
+func ResetPeak(pid int) error {
 	if pid == 0 {
 		return nil
 	}
 	return os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", pid), []byte("5"), 0)
 }
 
-// peakBytes returns the largest resident size that a process has had.
-func peakBytes(pid int) (int64, error) {
+// PeakBytes returns the largest resident size that a process has had: 0 for no
+// process.
+func PeakBytes(pid int) (int64, error) {
 	if pid == 0 {
 		return 0, nil
 	}
@@ -62,29 +59,4 @@ func peakBytes(pid int) (int64, error) {
 		}
 	}
 	return 0, errors.Join(fmt.Errorf("process %d has no VmHWM", pid), lines.Err())
-}
-
-// dropPageCache empties the kernel's cache of file data and names. Whoever may
-// not do that has it forget the data of the files below dir at least.
-func dropPageCache(dir string) error {
-	syscall.Sync()
-	err := os.WriteFile("/proc/sys/vm/drop_caches", []byte("3"), 0)
-	if !errors.Is(err, fs.ErrPermission) && !errors.Is(err, syscall.EROFS) {
-		return err
-	}
-	return filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
-		if err != nil || !e.Type().IsRegular() {
-			return err
-		}
-		return forgetFile(path)
-	})
-}
-
-func forgetFile(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED)
 }
