@@ -209,16 +209,19 @@ type status struct {
 			Root string
 		}
 		LastCheck *struct{ Damaged, Fixed, Lost int64 }
-		Activity  struct {
-			Requests     map[string]uint64
-			Transactions uint64
-		}
-		Oldest *struct {
+		Activity  activity
+		Oldest    *struct {
 			Op, Path string
 			PID      int
 		}
 	}
-	Process struct{ Goroutines int }
+	Process  struct{ Goroutines int }
+	Activity activity
+}
+
+type activity struct {
+	Requests                 map[string]uint64
+	Transactions, ShardReads uint64
 }
 
 func (d *drive) status() status {

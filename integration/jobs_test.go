@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"pifs/integration/bench/job"
 	"pifs/integration/lockstep"
 	"pifs/integration/posix"
 )
@@ -43,23 +44,24 @@ func jobs() map[string]func(args []string) error {
 		"mapVerify":  func(a []string) error { return mapVerify(a[0]) },
 		"odd":        func(a []string) error { return makeOddTree(a[0]) },
 		"manifest":   func(a []string) error { return manifest(a[0]) },
+		"work":       func(a []string) error { return job.Do(a[0]) },
 		"trims":      func(a []string) error { return trims(a[0], span(a[1]), number(a[2])) },
 	}
 }
 
 func runJob(name string, args []string) int {
-	job := jobs()[name]
-	if job == nil {
-		job = killJobs()[name]
+	do := jobs()[name]
+	if do == nil {
+		do = killJobs()[name]
 	}
-	if job == nil {
-		job = takeoverJobs()[name]
+	if do == nil {
+		do = takeoverJobs()[name]
 	}
-	if job == nil {
+	if do == nil {
 		fmt.Fprintln(os.Stderr, "no job", name)
 		return 2
 	}
-	if err := job(args); err != nil {
+	if err := do(args); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}

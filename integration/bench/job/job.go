@@ -56,26 +56,49 @@ func kinds() map[string]func(Spec) (work, error) {
 	}
 }
 
-// Serve does the job that is encoded in spec, as Start wants it.
-func Serve(spec string, in io.Reader, out io.Writer) error {
+// parse prepares the job that is encoded in spec.
+func parse(spec string) (work, error) {
 	var s Spec
 	if err := json.Unmarshal([]byte(spec), &s); err != nil {
-		return fmt.Errorf("parse job: %w", err)
+		return nil, fmt.Errorf("parse job: %w", err)
 	}
 	prepare := kinds()[s.Do]
 	if prepare == nil {
-		return fmt.Errorf("there is no job %q", s.Do)
+		return nil, fmt.Errorf("there is no job %q", s.Do)
 	}
 	do, err := prepare(s)
 	if err != nil {
-		return fmt.Errorf("prepare %s: %w", s.Do, err)
+		return nil, fmt.Errorf("prepare %s: %w", s.Do, err)
+	}
+	return func() error {
+		if err := do(); err != nil {
+			return fmt.Errorf("%s: %w", s.Do, err)
+		}
+		return nil
+	}, nil
+}
+
+// Do does the job that is encoded in spec at once.
+func Do(spec string) error {
+	do, err := parse(spec)
+	if err != nil {
+		return err
+	}
+	return do()
+}
+
+// Serve does the job that is encoded in spec, as Run wants it.
+func Serve(spec string, in io.Reader, out io.Writer) error {
+	do, err := parse(spec)
+	if err != nil {
+		return err
 	}
 	fmt.Fprintln(out, ready)
 	if _, err := bufio.NewReader(in).ReadString('\n'); err != nil {
 		return fmt.Errorf("wait for the beginning: %w", err)
 	}
 	if err := do(); err != nil {
-		return fmt.Errorf("%s: %w", s.Do, err)
+		return err
 	}
 	_, err = fmt.Fprintln(out, done)
 	return err
