@@ -33,9 +33,15 @@ func layers() map[string][]string {
 		"integration/torture":  {},
 		"integration/lockstep": {},
 		"integration/faultfs":  {"fsnode", "mount"},
-		"integration/bench":    {"blockstore", "fsnode", "mount"}, // the null file system stands behind our own loop
-		"integration":          {},
-		"integration/posix":    {},
+		"integration/bench":    {"blockstore", "integration/bench/job", "integration/bench/report", "integration/bench/target"},
+
+		"integration/bench/job":    {},
+		"integration/bench/nullfs": {"fsnode", "mount"}, // the null file system stands behind our own loop
+		"integration/bench/report": {"integration/bench/target"},
+		"integration/bench/target": {"mount", "integration/bench/job", "integration/bench/nullfs"},
+
+		"integration":       {},
+		"integration/posix": {},
 	}
 }
 
