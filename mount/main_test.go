@@ -49,7 +49,7 @@ func runChild(name string, args []string) int {
 		return 2
 	}
 	if err := fn(args); err != nil {
-		fmt.Println(err)
+		fmt.Fprintln(os.Stderr, err) // the first line of stdout may be all that is read
 		return 1
 	}
 	return 0
