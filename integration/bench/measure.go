@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"pifs/integration/bench/job"
 	"pifs/integration/bench/report"
 	"pifs/integration/bench/target"
 )
@@ -149,6 +150,10 @@ func (b *bench) try(ctx context.Context, w *workload, t target.Target, run int) 
 		if err := w.before(ctx, x); err != nil {
 			return s, fmt.Errorf("prepare: %w", err)
 		}
+	}
+	// Where memory is cold differs from trial to trial, by more than targets do.
+	if _, err := job.Run(ctx, job.Spec{Do: "occupy", Size: w.memory()}); err != nil {
+		return s, err
 	}
 	return x.measure(ctx, w)
 }

@@ -31,6 +31,17 @@ type workload struct {
 	after  func(ctx context.Context, t *trial) error // not measured; runs even if do fails
 }
 
+// memory returns how many bytes of memory it fills at most, roughly: those of
+// the file that it writes or reads, on their way and in the caches of two
+// file systems.
+func (w *workload) memory() int64 {
+	const least = 512 * mib
+	if w.Unit != "MiB" {
+		return least
+	}
+	return max(least, 4*int64(w.amount)*mib)
+}
+
 // occasion says in which runs a workload takes part.
 type occasion int
 

@@ -53,6 +53,7 @@ func kinds() map[string]func(Spec) (work, error) {
 		"stat-like":   statLike,
 		"stat-some":   statSome,
 		"forget":      forget,
+		"occupy":      occupy,
 	}
 }
 
