@@ -66,7 +66,9 @@ type Pack struct {
 	compacting sync.Mutex
 	// writing serialises what appends to packs or decides by what is held:
 	// Put, Delete, compaction. It is taken before mu.
-	writing sync.Mutex
+	writing   sync.Mutex
+	lastBlock lastBlock    // under writing
+	blocks    blockBuffers // for direct writes
 	// flushing serialises Sync and commits of the index. It is taken before
 	// writing.
 	flushing sync.Mutex

@@ -1,6 +1,7 @@
 package blockstore
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 
@@ -30,7 +31,7 @@ func (p *Pack) append(shard []byte) (location, error) {
 	}
 	defer p.files.release(f)
 	loc := location{pack: n, off: off, size: uint32(len(shard))}
-	if err := writeRecord(f, loc.off, shard); err != nil {
+	if err := p.writeRecord(f, loc, shard); err != nil {
 		_ = f.Truncate(loc.off) // gives the space back; recovery copes without
 		return location{}, err
 	}
@@ -85,7 +86,13 @@ func (p *Pack) room(size int64) (n uint32, end int64, ok bool) {
 	return p.tail, end, end+size <= p.opts.PackSize || end == packHeaderLen
 }
 
-func writeRecord(f File, off int64, shard []byte) error {
+func (p *Pack) writeRecord(f *packFile, loc location, shard []byte) error {
+	off := loc.off
+	if len(shard) >= directFrom {
+		if err := p.writeDirect(f, loc.pack, off, shard); !errors.Is(err, errors.ErrUnsupported) {
+			return err
+		}
+	}
 	if len(shard) <= smallRecord {
 		buf := recordBuffers.Get().(*[]byte)
 		defer recordBuffers.Put(buf)

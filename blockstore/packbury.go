@@ -36,7 +36,7 @@ func (p *Pack) buryRecord(loc location) error {
 	defer p.files.release(f)
 	var h [recordHeader]byte
 	putBuriedHeader(h[:], loc.size)
-	if _, err := f.WriteAt(h[:], loc.off); err != nil {
+	if err := p.overwrite(f, loc, h[:]); err != nil {
 		return err
 	}
 	failpoint.Hit(failpoint.PackBuried)
@@ -50,4 +50,16 @@ func (p *Pack) buryRecord(loc location) error {
 		return err
 	}
 	return nil
+}
+
+// overwrite writes h over the header at loc. Nobody appends meanwhile, who would
+// write what the last block held before once more.
+func (p *Pack) overwrite(f *packFile, loc location, h []byte) error {
+	p.writing.Lock()
+	defer p.writing.Unlock()
+	if p.lastBlock.pack == loc.pack {
+		p.lastBlock.pack = 0
+	}
+	_, err := f.WriteAt(h, loc.off)
+	return err
 }

@@ -28,11 +28,11 @@ type machine struct {
 const crashShards = 12
 
 func (m *machine) shard(seed uint64) (blockstore.ShardID, []byte) {
-	return blocktest.Shard(seed, int(20+seed*seed*500))
+	return blocktest.Shard(seed, int(20+seed*seed*900))
 }
 
 func (m *machine) start(r *rapid.T) {
-	p, err := blockstore.OpenPack(m.dir, blockstore.PackOptions{PackSize: 100 << 10, FS: m.disk})
+	p, err := blockstore.OpenPack(m.dir, blockstore.PackOptions{PackSize: 300 << 10, FS: m.disk})
 	if err != nil {
 		r.Fatalf("open: %v", err)
 	}

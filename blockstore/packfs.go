@@ -63,18 +63,21 @@ func openFile(path string, flags int) (File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return osFile{f}, nil
+	return &osFile{File: f}, nil
 }
 
-type osFile struct{ *os.File }
+type osFile struct {
+	*os.File
+	bypass bypass
+}
 
 var (
-	_ File    = osFile{}
-	_ puncher = osFile{}
+	_ File    = (*osFile)(nil)
+	_ puncher = (*osFile)(nil)
 )
 
 // Sync leaves out the times, which nobody reads.
-func (f osFile) Sync() error {
+func (f *osFile) Sync() error {
 	for {
 		err := unix.Fdatasync(int(f.Fd()))
 		if err == nil {
@@ -87,7 +90,7 @@ func (f osFile) Sync() error {
 }
 
 // Punch implements puncher. It works on a disk that is full.
-func (f osFile) Punch(off, length int64) error {
+func (f *osFile) Punch(off, length int64) error {
 	const mode = unix.FALLOC_FL_PUNCH_HOLE | unix.FALLOC_FL_KEEP_SIZE
 	if err := unix.Fallocate(int(f.Fd()), mode, off, length); err != nil {
 		return &os.PathError{Op: "punch hole", Path: f.Name(), Err: err}
@@ -95,7 +98,10 @@ func (f osFile) Punch(off, length int64) error {
 	return nil
 }
 
-func (f osFile) Size() (int64, error) {
+// Close closes both descriptors.
+func (f *osFile) Close() error { return errors.Join(f.bypass.close(), f.File.Close()) }
+
+func (f *osFile) Size() (int64, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return 0, err

@@ -180,6 +180,9 @@ func (p *Pack) scanTail(f File, n uint32, size int64, last bool) error {
 			return p.adopt(location{pack: n, off: off, size: uint32(len(shard))}, ShardIDOf(shard))
 		},
 		func(g gap) error {
+			if padding, err := isPadding(f, g.from, size); err != nil || padding {
+				return err
+			}
 			p.warn(fmt.Errorf("%w: %s holds no shard from byte %d to %d: a torn write or damage", ErrCorrupt, packName(n), g.from, g.to))
 			p.change[n] = struct{}{}
 			if g.to == size && last {

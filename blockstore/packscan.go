@@ -180,8 +180,8 @@ func (w *window) chained(off int64) (int64, error) {
 	if !ok || next > w.size {
 		return 0, nil
 	}
-	if next == w.size {
-		return int64(size), nil
+	if end, err := isPadding(w.r, next, w.size); err != nil || end {
+		return int64(size), err
 	}
 	if h, err = w.peek(next); err != nil {
 		return 0, err

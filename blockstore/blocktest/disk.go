@@ -199,6 +199,13 @@ func (f *diskFile) WriteAt(b []byte, off int64) (int, error) {
 	return n, errors.Join(fault, err)
 }
 
+// WriteDirect writes as WriteAt does: what is durable is this disk's business
+// alone.
+func (f *diskFile) WriteDirect(b []byte, off int64) error {
+	_, err := f.WriteAt(b, off)
+	return err
+}
+
 func (f *diskFile) Truncate(size int64) error {
 	if err := f.disk.check("truncate"); err != nil {
 		return err
