@@ -90,7 +90,15 @@ func (p *Pack) makeRoom(ctx context.Context) error {
 
 // Get appends the shard to dst; see Store.
 func (p *Pack) Get(ctx context.Context, id ShardID, dst []byte) ([]byte, error) {
-	return p.get(ctx, id, dst, matches(id))
+	out := dst
+	err := p.find(ctx, id, func(loc location) (err error) {
+		out, err = p.read(loc, dst, matches(id))
+		return err
+	})
+	if err != nil {
+		return dst, fmt.Errorf("get shard %v: %w", id, err)
+	}
+	return out, nil
 }
 
 // matches returns the check that a shard is the one of id.
@@ -98,39 +106,38 @@ func matches(id ShardID) func([]byte) bool {
 	return func(shard []byte) bool { return ShardIDOf(shard) == id }
 }
 
-// GetRaw is Get without the check; see RawGetter.
-func (p *Pack) GetRaw(ctx context.Context, id ShardID, dst []byte) ([]byte, error) {
-	return p.get(ctx, id, dst, func([]byte) bool { return true })
-}
-
-// get appends the shard to dst if it is right.
-func (p *Pack) get(ctx context.Context, id ShardID, dst []byte, right func([]byte) bool) ([]byte, error) {
-	out, err := p.find(ctx, id, dst, right)
+// GetRaw lends n bytes at off of the shard, unchecked; see RawGetter.
+func (p *Pack) GetRaw(ctx context.Context, id ShardID, off, n int) (out Lent, err error) {
+	err = p.find(ctx, id, func(loc location) (err error) {
+		out, err = p.lend(loc, off, n)
+		return err
+	})
 	if err != nil {
-		return dst, fmt.Errorf("get shard %v: %w", id, err)
+		return Lent{}, fmt.Errorf("get shard %v: %w", id, err)
 	}
 	return out, nil
 }
 
-func (p *Pack) find(ctx context.Context, id ShardID, dst []byte, right func([]byte) bool) ([]byte, error) {
+// find calls read with where the shard is, and once more if it has moved.
+func (p *Pack) find(ctx context.Context, id ShardID, read func(location) error) error {
 	if err := p.usable(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	var gone location
 	for {
 		loc, held, err := p.locate(ctx, id)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if !held {
-			return nil, ErrNotFound
+			return ErrNotFound
 		}
-		out, err := p.read(loc, dst, right)
+		err = read(loc)
 		if (errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrCorrupt)) && loc != gone {
 			gone = loc // moved, or deleted and buried, in between: look again
 			continue
 		}
-		return out, err
+		return err
 	}
 }
 

@@ -31,17 +31,39 @@ func (c *Coder) Decode(dst []byte, d Descriptor, shards [][]byte) ([]byte, error
 	return out, nil
 }
 
-// DecodeRaw is Decode without any check: the caller checks the block. Data
-// shards that stand in their places behind dst already are left there.
-func (c *Coder) DecodeRaw(dst []byte, d Descriptor, shards [][]byte) ([]byte, error) {
+// Complete computes the data shards that are nil of shards, which the caller
+// checks when it has them all, into memory that it returns. With fewer than k
+// shards the error is ErrLost.
+func (c *Coder) Complete(d Descriptor, shards [][]byte) (Lent, error) {
 	if err := checkStripe(d, shards); err != nil {
-		return dst, err
+		return Lent{}, err
 	}
-	out, err := c.joinRaw(dst, d, ofSize(shards, d.ShardSize()))
+	k, size := int(d.Class.K), d.ShardSize()
+	if count(shards) < k {
+		return Lent{}, fmt.Errorf("decode block %v: %w: %d of %d needed", d.Address, ErrLost, count(shards), k)
+	}
+	if k == 1 {
+		shards[0] = firstOf(shards)
+	}
+	missing := k - count(shards[:k])
+	if missing == 0 {
+		return Lent{}, nil
+	}
+	code, err := c.code(d.Class)
 	if err != nil {
-		return dst, fmt.Errorf("decode block %v: %w", d.Address, err)
+		return Lent{}, fmt.Errorf("decode block %v: %w", d.Address, err)
 	}
-	return out, nil
+	buf := c.buffer(missing * size)
+	lent := Lent{Bytes: *buf, Return: func() { c.buffers.Put(buf) }}
+	for i, room := 0, *buf; i < k; i++ {
+		if shards[i] == nil {
+			shards[i], room = room[:0:size], room[size:]
+		}
+	}
+	if err := code.ReconstructData(shards); err != nil {
+		return lent, fmt.Errorf("decode block %v: %w", d.Address, err)
+	}
+	return lent, nil
 }
 
 // Rebuild fills every entry of shards that is nil or wrong. Every input is
@@ -136,18 +158,11 @@ func (c *Coder) joinRaw(dst []byte, d Descriptor, shards [][]byte) ([]byte, erro
 	dst = slices.Grow(dst, int(d.Class.K)*size)
 	out := dst[:start+int(d.Length)]
 	if d.Class.K == 1 {
-		move(out[start:], firstOf(shards))
+		copy(out[start:], firstOf(shards))
 	} else if err := c.joinCode(dst[start:start+int(d.Class.K)*size], d, shards); err != nil {
 		return nil, err
 	}
 	return out, nil
-}
-
-// move is copy, but costs nothing for what stands where it belongs.
-func move(dst, src []byte) {
-	if len(src) > 0 && &dst[0] != &src[0] {
-		copy(dst, src)
-	}
 }
 
 // joinCode fills area, k × size bytes, with the data shards.
@@ -164,7 +179,7 @@ func (c *Coder) joinCode(area []byte, d Descriptor, shards [][]byte) error {
 			work[i], missing = place[:0], true
 			continue
 		}
-		move(place, shards[i])
+		copy(place, shards[i])
 	}
 	if !missing {
 		return nil

@@ -98,51 +98,93 @@ func (s *Sealer) Open(dst, block []byte, ref Ref) ([]byte, error) {
 }
 
 func (s *Sealer) open(dst, block []byte, ref Ref) ([]byte, error) {
-	if err := checkSize(block, ref); err != nil {
+	if err := checkSize(len(block), ref); err != nil {
 		return nil, err
 	}
 	if AddressOf(block) != ref.Address {
 		return nil, fmt.Errorf("%w: address does not match", ErrCorrupt)
 	}
-	return s.unpack(dst, block, ref)
+	return s.unpack(dst, len(block), ref, func(dst []byte) ([]byte, error) { return s.decrypt(dst, block, ref.Key) })
 }
 
-// OpenRaw is Open without hashing the block, for bytes that nobody has checked.
-// The plaintext is right all the same: its payload must have the key, and a
-// block that opens to that payload under that key is the one that Seal makes.
-func (s *Sealer) OpenRaw(dst, block []byte, ref Ref) ([]byte, error) {
-	err := checkSize(block, ref)
+// OpenRaw is Open for bytes that nobody has checked, and checks the plaintext
+// alone: its payload must have the key, and the block that Seal makes of that
+// payload is the one that ref names. Whether the tag of raw is that block's is
+// left to those who check shards.
+func (s *Sealer) OpenRaw(dst []byte, raw *Raw, ref Ref) ([]byte, error) {
+	err := checkSize(raw.Len(), ref)
 	if err == nil {
 		var out []byte
-		if out, err = s.unpack(dst, block, ref); err == nil {
+		if out, err = s.openRaw(dst, raw, ref); err == nil {
 			return out, nil
 		}
 	}
 	return dst, fmt.Errorf("open block %v: %w", ref.Address, err)
 }
 
-func checkSize(block []byte, ref Ref) error {
+func (s *Sealer) openRaw(dst []byte, raw *Raw, ref Ref) ([]byte, error) {
+	decrypt := func(dst []byte) ([]byte, error) {
+		out, err := appendPayload(dst, raw, ref.Key)
+		if err == nil && s.keyOf(out[len(dst):]) != ref.Key {
+			err = fmt.Errorf("%w: key is not the payload's", ErrCorrupt)
+		}
+		return out, err
+	}
+	return s.unpack(dst, raw.Len(), ref, decrypt)
+}
+
+// firstCounter is the block with which GCM begins to encrypt under the zero
+// nonce (NIST SP 800-38D, section 7.1).
+var firstCounter = [aes.BlockSize]byte{15: 2}
+
+// appendPayload appends what raw, a whole block, decrypts to.
+func appendPayload(dst []byte, raw *Raw, key Key) ([]byte, error) {
+	c, err := aes.NewCipher(key[:])
+	if err != nil {
+		return dst, err
+	}
+	stream := cipher.NewCTR(c, firstCounter[:])
+	n := raw.Len() - tagLen
+	dst = slices.Grow(dst, n)
+	for _, p := range raw.parts {
+		p = p[:min(len(p), n)]
+		n -= len(p)
+		at := len(dst)
+		dst = dst[:at+len(p)]
+		stream.XORKeyStream(dst[at:], p)
+	}
+	return dst, nil
+}
+
+func checkSize(sealed int, ref Ref) error {
 	size := int(ref.Size)
-	if size < 1 || size > MaxChunk || len(block) < MinBlock || len(block) > size+sealOverhead {
-		return fmt.Errorf("%w: %d bytes sealed, %d plain", ErrCorrupt, len(block), size)
+	if size < 1 || size > MaxChunk || sealed < MinBlock || sealed > size+sealOverhead {
+		return fmt.Errorf("%w: %d bytes sealed, %d plain", ErrCorrupt, sealed, size)
 	}
 	return nil
 }
 
-// unpack decrypts and decompresses a block of a size that can be.
-func (s *Sealer) unpack(dst, block []byte, ref Ref) ([]byte, error) {
-	if len(block) == int(ref.Size)+sealOverhead {
-		return s.openFull(dst, block, ref)
+// unpack decrypts and decompresses a block of a size that can be. decrypt
+// appends its payload to what it is given.
+func (s *Sealer) unpack(dst []byte, sealed int, ref Ref, decrypt func(dst []byte) ([]byte, error)) ([]byte, error) {
+	if sealed == int(ref.Size)+sealOverhead {
+		return s.openFull(dst, sealed, ref, decrypt)
 	}
-	return s.openPacked(dst, block, ref)
+	scratch := s.packer.scratch(sealed)
+	defer s.packer.release(scratch)
+	payload, err := decrypt((*scratch)[:0])
+	if err != nil {
+		return nil, err
+	}
+	return s.packer.unpack(dst, payload, int(ref.Size))
 }
 
 // openFull opens a block that is as long as one that is not compressed,
 // straight into dst. Of fewer than 32 bytes zstd may make as many again, and
 // Seal calls that worthwhile: those are unpacked after all.
-func (s *Sealer) openFull(dst, block []byte, ref Ref) ([]byte, error) {
+func (s *Sealer) openFull(dst []byte, sealed int, ref Ref, decrypt func(dst []byte) ([]byte, error)) ([]byte, error) {
 	start := len(dst)
-	out, err := s.decrypt(slices.Grow(dst, len(block)), block, ref.Key)
+	out, err := decrypt(slices.Grow(dst, sealed))
 	if err != nil {
 		return nil, err
 	}
@@ -154,17 +196,6 @@ func (s *Sealer) openFull(dst, block []byte, ref Ref) ([]byte, error) {
 		return s.packer.unpack(dst, slices.Clone(out[start:]), int(ref.Size))
 	}
 	return nil, fmt.Errorf("%w: codec %d at full size", ErrCorrupt, out[end])
-}
-
-// openPacked opens a block whose payload is shorter than its plaintext.
-func (s *Sealer) openPacked(dst, block []byte, ref Ref) ([]byte, error) {
-	scratch := s.packer.scratch(len(block))
-	defer s.packer.release(scratch)
-	payload, err := s.decrypt((*scratch)[:0], block, ref.Key)
-	if err != nil {
-		return nil, err
-	}
-	return s.packer.unpack(dst, payload, int(ref.Size))
 }
 
 // decrypt appends block's payload to dst, and checks that key is the key of

@@ -63,18 +63,3 @@ type Usage struct {
 type Sizer interface {
 	Usage(ctx context.Context) (Usage, error)
 }
-
-// RawGetter is a Store that can leave out the check of Get, for callers who
-// check what they make of the shards.
-type RawGetter interface {
-	// GetRaw is Get without the check against id.
-	GetRaw(ctx context.Context, id ShardID, dst []byte) ([]byte, error)
-}
-
-// GetRaw appends the shard to dst, unchecked if the store can do that.
-func GetRaw(ctx context.Context, s Store, id ShardID, dst []byte) ([]byte, error) {
-	if r, ok := s.(RawGetter); ok {
-		return r.GetRaw(ctx, id, dst)
-	}
-	return s.Get(ctx, id, dst)
-}

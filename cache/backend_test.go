@@ -83,12 +83,17 @@ func (f *fakeBackend) Put(ctx context.Context, addr blockstore.Address, block []
 	return d, placed, f.late
 }
 
-func (f *fakeBackend) GetRaw(ctx context.Context, d blockstore.Descriptor, dst []byte) ([]byte, bool, error) {
-	block, degraded, err := f.Get(ctx, d, dst)
-	if err == nil && f.spoilRaw {
-		block[len(block)-1] ^= 1
+func (f *fakeBackend) GetRaw(ctx context.Context, d blockstore.Descriptor, off, n int) (*blockstore.Raw, bool, error) {
+	block, degraded, err := f.Get(ctx, d, nil)
+	if err != nil {
+		return nil, degraded, err
 	}
-	return block, degraded, err
+	if f.spoilRaw {
+		block[off] ^= 1
+	}
+	raw := new(blockstore.Raw)
+	raw.Add(block[off : off+n])
+	return raw, degraded, nil
 }
 
 func (f *fakeBackend) Get(ctx context.Context, d blockstore.Descriptor, dst []byte) ([]byte, bool, error) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,9 +26,9 @@ type Backend interface {
 	// reports that a decode was needed.
 	Get(ctx context.Context, d blockstore.Descriptor, dst []byte) (block []byte, degraded bool, err error)
 
-	// GetRaw is Get without a check, and without trying hard. After an error
-	// that is blockstore.ErrLate the memory behind dst is still in use.
-	GetRaw(ctx context.Context, d blockstore.Descriptor, dst []byte) (block []byte, degraded bool, err error)
+	// GetRaw returns n bytes at off of the block without a check, and without
+	// trying hard. The caller releases them.
+	GetRaw(ctx context.Context, d blockstore.Descriptor, off, n int) (raw *blockstore.Raw, degraded bool, err error)
 
 	// Sync makes durable what was put since the last Sync. After an error none
 	// of that is known to be safe, and the next Sync says nothing about it.
@@ -81,6 +82,7 @@ type Blocks struct {
 	flights flights
 	locks   addressLocks // one writer per address at a time
 	buffers bufferPool
+	plains  plainPool
 	rounds  rounds
 	counts  counters
 	running atomic.Pointer[Collection] // that is to be told of every put; or nil
@@ -175,7 +177,7 @@ func (b *Blocks) PutInPlace(ctx context.Context, s *blockstore.Sealer, plain *[]
 func (b *Blocks) PutNode(ctx context.Context, s *blockstore.Sealer, plain []byte) (blockstore.Ref, error) {
 	ref, err := b.Put(ctx, s, plain)
 	if err == nil && !b.memory.has(ref) {
-		b.memory.add(ref, append([]byte(nil), plain...))
+		b.memory.add(ref, newPlain(slices.Clone(plain)))
 	}
 	return ref, err
 }

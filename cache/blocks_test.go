@@ -15,11 +15,11 @@ func TestPutThenGet(t *testing.T) {
 	for i, size := range []int{1, 17, 4096, 100 << 10, blockstore.MaxChunk} {
 		plain := plainOf(i, size)
 		ref := mustPut(t, b, s, plain)
-		if _, ok := b.TryGet(ref); ok {
+		if _, ok := b.tryGet(ref); ok {
 			t.Errorf("%d bytes: Put kept the plaintext in memory", size)
 		}
 		mustGet(t, b, s, ref, plain)
-		if got, ok := b.TryGet(ref); !ok || !bytes.Equal(got, plain) {
+		if got, ok := b.tryGet(ref); !ok || !bytes.Equal(got.bytes, plain) {
 			t.Errorf("%d bytes: not in memory after Get", size)
 		}
 	}
@@ -54,7 +54,7 @@ func TestPutNodeStaysInMemory(t *testing.T) {
 	}
 	want := bytes.Clone(plain)
 	clear(plain) // the caller may reuse its buffer
-	if got, ok := b.TryGet(ref); !ok || !bytes.Equal(got, want) {
+	if got, ok := b.tryGet(ref); !ok || !bytes.Equal(got.bytes, want) {
 		t.Error("node is not in memory as it was put")
 	}
 }
@@ -102,7 +102,7 @@ func TestGetNeedsTheWholeReference(t *testing.T) {
 	mustGet(t, b, s, ref, plain)
 	wrong := ref
 	wrong.Key[0] ^= 1
-	if _, ok := b.TryGet(wrong); ok {
+	if _, ok := b.tryGet(wrong); ok {
 		t.Error("memory gave plaintext for a wrong key")
 	}
 	if _, err := b.Get(t.Context(), s, wrong); !errors.Is(err, blockstore.ErrCorrupt) {

@@ -12,7 +12,7 @@ import (
 // nothing is checked but the plaintext, against the key: hashing shards and
 // block as well would make reading half as fast again. What is wrong then is
 // read once more, with every check, which finds out who is to blame.
-func (b *Blocks) fetch(ctx context.Context, s *blockstore.Sealer, ref blockstore.Ref) ([]byte, error) {
+func (b *Blocks) fetch(ctx context.Context, s *blockstore.Sealer, ref blockstore.Ref) (*plain, error) {
 	if p, ok := b.memory.get(ref); ok {
 		return p, nil
 	}
@@ -20,26 +20,39 @@ func (b *Blocks) fetch(ctx context.Context, s *blockstore.Sealer, ref blockstore
 	if err != nil {
 		return nil, err
 	}
-	plain, err := b.readFrom(ctx, e, s, ref, b.blockRaw, s.OpenRaw)
-	if err != nil && ctx.Err() == nil {
-		plain, err = b.readFrom(ctx, e, s, ref, b.blockOf, s.Open)
+	p := b.plains.get(int(ref.Size) + sealSlack) // there must be room for the whole block
+	if p.bytes, err = b.readRaw(ctx, e, s, ref, p.bytes); err != nil && ctx.Err() == nil {
+		p.bytes, err = b.readChecked(ctx, e, s, ref, p.bytes)
 	}
 	if err != nil {
+		p.release()
 		return nil, err
 	}
-	b.memory.add(ref, plain)
-	return plain, nil
+	b.memory.add(ref, p)
+	return p, nil
 }
 
-type (
-	blockGetter func(ctx context.Context, e *entry, dst []byte) (block []byte, degraded bool, err error)
-	blockOpener func(dst, block []byte, ref blockstore.Ref) ([]byte, error)
-)
+// readRaw appends the plaintext to dst. What cost a decode goes to the disk tier.
+func (b *Blocks) readRaw(ctx context.Context, e *entry, s *blockstore.Sealer, ref blockstore.Ref, dst []byte) ([]byte, error) {
+	raw, degraded, err := b.blockRaw(ctx, e, 0, int(e.desc.Length))
+	if err != nil {
+		return dst, err
+	}
+	defer raw.Release()
+	out, err := s.OpenRaw(dst, raw, ref)
+	if err == nil && degraded {
+		buf := b.buffers.get(raw.Len())
+		defer b.buffers.put(buf)
+		*buf = raw.AppendTo(*buf)
+		b.disk.put(ctx, ref.Address, *buf)
+	}
+	return out, err
+}
 
-// readFrom gets a block and opens it. What cost a decode goes to the disk tier.
-func (b *Blocks) readFrom(ctx context.Context, e *entry, s *blockstore.Sealer, ref blockstore.Ref, get blockGetter, open blockOpener) ([]byte, error) {
+// readChecked is readRaw with all checks.
+func (b *Blocks) readChecked(ctx context.Context, e *entry, s *blockstore.Sealer, ref blockstore.Ref, dst []byte) ([]byte, error) {
 	buf := b.buffers.get(int(ref.Size) + sealSlack)
-	block, degraded, err := get(ctx, e, (*buf)[:0])
+	block, degraded, err := b.blockOf(ctx, e, (*buf)[:0])
 	if err == nil {
 		*buf = block
 	}
@@ -47,14 +60,13 @@ func (b *Blocks) readFrom(ctx context.Context, e *entry, s *blockstore.Sealer, r
 		defer b.buffers.put(buf)
 	}
 	if err != nil {
-		return nil, err
+		return dst, err
 	}
-	// There must be room for the whole block behind the plaintext.
-	plain, err := open(make([]byte, 0, int(ref.Size)+sealSlack), block, ref)
+	out, err := s.Open(dst, block, ref)
 	if err == nil && degraded {
 		b.disk.put(ctx, ref.Address, block)
 	}
-	return plain, err
+	return out, err
 }
 
 // entry returns what the index knows of a block; not to know it is
@@ -67,23 +79,24 @@ func (b *Blocks) entry(ctx context.Context, addr blockstore.Address) (*entry, er
 	return e, err
 }
 
-// blockRaw appends the sealed block to dst: from the outbox, the disk tier or
-// the backend, in this order. Its bytes are not checked.
-func (b *Blocks) blockRaw(ctx context.Context, e *entry, dst []byte) ([]byte, bool, error) {
+// blockRaw returns n bytes at off of the sealed block: from the outbox, the disk
+// tier or the backend, in this order. They are not checked.
+func (b *Blocks) blockRaw(ctx context.Context, e *entry, off, n int) (*blockstore.Raw, bool, error) {
 	if e.state == pinned {
-		block, err := b.outbox.getRaw(ctx, e.desc.Address, dst)
-		return block, false, err
+		raw, err := b.outbox.getRaw(ctx, e.desc.Address, off, n)
+		return raw, false, err
 	}
-	if block, ok := b.disk.getRaw(ctx, e.desc.Address, dst); ok {
+	if raw, ok := b.disk.getRaw(ctx, e.desc.Address, off, n); ok {
 		b.counts.diskHits.Add(1)
-		return block, false, nil
+		return raw, false, nil
 	}
-	block, degraded, err := b.backend.GetRaw(ctx, e.desc, dst)
+	raw, degraded, err := b.backend.GetRaw(ctx, e.desc, off, n)
 	b.countStripe(degraded, err)
-	return block, degraded, err
+	return raw, degraded, err
 }
 
-// blockOf is blockRaw with all checks, and with nothing left untried.
+// blockOf appends the whole block to dst, with all checks and nothing left
+// untried.
 func (b *Blocks) blockOf(ctx context.Context, e *entry, dst []byte) ([]byte, bool, error) {
 	addr := e.desc.Address
 	if e.state == pinned {

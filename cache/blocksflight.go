@@ -18,8 +18,9 @@ type flightKey struct {
 type flight struct {
 	done    chan struct{}
 	cancel  context.CancelFunc
-	waiters int // guarded by flights.mu; the fetch ends when nobody is left
-	plain   []byte
+	waiters int    // guarded by flights.mu; the fetch ends when nobody is left
+	landed  bool   // guarded by flights.mu: plain and err are set
+	plain   *plain // with a user for each waiter
 	err     error
 }
 
@@ -28,9 +29,10 @@ type flights struct {
 	calls map[flightKey]*flight
 }
 
-// do returns what fetch returns, running it once for all callers with the same
-// key. fetch runs under life and is cancelled when no caller waits any more.
-func (f *flights) do(ctx, life context.Context, key flightKey, fetch func(context.Context) ([]byte, error)) ([]byte, error) {
+// do returns what fetch returns, with a user for the caller, running it once for
+// all callers with the same key. fetch runs under life and is cancelled when no
+// caller waits any more.
+func (f *flights) do(ctx, life context.Context, key flightKey, fetch func(context.Context) (*plain, error)) (*plain, error) {
 	c := f.join(life, key, fetch)
 	select {
 	case <-c.done:
@@ -41,7 +43,7 @@ func (f *flights) do(ctx, life context.Context, key flightKey, fetch func(contex
 	}
 }
 
-func (f *flights) join(life context.Context, key flightKey, fetch func(context.Context) ([]byte, error)) *flight {
+func (f *flights) join(life context.Context, key flightKey, fetch func(context.Context) (*plain, error)) *flight {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if c := f.calls[key]; c != nil {
@@ -56,12 +58,26 @@ func (f *flights) join(life context.Context, key flightKey, fetch func(context.C
 	ctx, c.cancel = context.WithCancel(life)
 	f.calls[key] = c
 	go func() {
-		c.plain, c.err = fetch(ctx)
+		p, err := fetch(ctx)
 		c.cancel()
-		f.forget(key, c)
+		f.land(key, c, p, err)
 		close(c.done)
 	}()
 	return c
+}
+
+// land hands what was fetched to those who still wait.
+func (f *flights) land(key flightKey, c *flight, p *plain, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.calls[key] == c {
+		delete(f.calls, key)
+	}
+	c.landed, c.plain, c.err = true, p, err
+	if p != nil {
+		p.use(int32(c.waiters))
+		p.release() // the fetch's own
+	}
 }
 
 // leave gives up one place; the last to go cancels the fetch, and a reader who
@@ -69,19 +85,17 @@ func (f *flights) join(life context.Context, key flightKey, fetch func(context.C
 func (f *flights) leave(key flightKey, c *flight) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if c.landed {
+		if c.plain != nil {
+			c.plain.release()
+		}
+		return
+	}
 	c.waiters--
 	if c.waiters > 0 {
 		return
 	}
 	c.cancel()
-	if f.calls[key] == c {
-		delete(f.calls, key)
-	}
-}
-
-func (f *flights) forget(key flightKey, c *flight) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
 	if f.calls[key] == c {
 		delete(f.calls, key)
 	}

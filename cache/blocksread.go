@@ -12,7 +12,41 @@ import (
 // are shared: nobody may change them. Readers of the same block share one
 // fetch; that one of them gives up does not disturb the others.
 func (b *Blocks) Get(ctx context.Context, s *blockstore.Sealer, ref blockstore.Ref) ([]byte, error) {
-	if p, ok := b.TryGet(ref); ok {
+	p, err := b.get(ctx, s, ref)
+	if err != nil {
+		return nil, err
+	}
+	return p.bytes, nil // never released: the caller may keep it
+}
+
+// Read fills dst with the plaintext's bytes from off on, as Get has them. To ask
+// for more than there is is blockstore.ErrCorrupt.
+func (b *Blocks) Read(ctx context.Context, s *blockstore.Sealer, ref blockstore.Ref, off int, dst []byte) error {
+	p, err := b.get(ctx, s, ref)
+	if err != nil {
+		return err
+	}
+	defer p.release()
+	if off > len(p.bytes)-len(dst) {
+		return fmt.Errorf("read %d bytes at %d of block %v, which has %d: %w", len(dst), off, ref.Address, len(p.bytes), blockstore.ErrCorrupt)
+	}
+	copy(dst, p.bytes[off:])
+	return nil
+}
+
+// TryRead is Read if the memory tier has the bytes. It does no I/O.
+func (b *Blocks) TryRead(ref blockstore.Ref, off int, dst []byte) bool {
+	p, ok := b.tryGet(ref)
+	if !ok {
+		return false
+	}
+	defer p.release()
+	return off <= len(p.bytes)-len(dst) && copy(dst, p.bytes[off:]) == len(dst)
+}
+
+// get is Get with a user that the caller releases.
+func (b *Blocks) get(ctx context.Context, s *blockstore.Sealer, ref blockstore.Ref) (*plain, error) {
+	if p, ok := b.tryGet(ref); ok {
 		return p, nil
 	}
 	if b.closed.Load() {
@@ -21,7 +55,7 @@ func (b *Blocks) Get(ctx context.Context, s *blockstore.Sealer, ref blockstore.R
 	if ref.Size == 0 || ref.Size > blockstore.MaxChunk {
 		return nil, fmt.Errorf("read block %v of %d bytes: %w", ref.Address, ref.Size, blockstore.ErrTooLarge)
 	}
-	p, err := b.flights.do(ctx, b.life, flightKey{s, ref}, func(ctx context.Context) ([]byte, error) {
+	p, err := b.flights.do(ctx, b.life, flightKey{s, ref}, func(ctx context.Context) (*plain, error) {
 		return b.fetch(ctx, s, ref)
 	})
 	if err != nil {
@@ -30,8 +64,7 @@ func (b *Blocks) Get(ctx context.Context, s *blockstore.Sealer, ref blockstore.R
 	return p, nil
 }
 
-// TryGet returns the plaintext if the memory tier has it. It does no I/O.
-func (b *Blocks) TryGet(ref blockstore.Ref) ([]byte, bool) {
+func (b *Blocks) tryGet(ref blockstore.Ref) (*plain, bool) {
 	p, ok := b.memory.get(ref)
 	if ok {
 		b.counts.hits.Add(1)
@@ -53,7 +86,11 @@ func (b *Blocks) Prefetch(s *blockstore.Sealer, refs ...blockstore.Ref) {
 		}
 		spawned := b.spawn(func() {
 			defer func() { <-b.fetchers }()
-			if _, err := b.Get(b.life, s, ref); err != nil && b.life.Err() == nil {
+			p, err := b.get(b.life, s, ref)
+			switch {
+			case err == nil:
+				p.release()
+			case b.life.Err() == nil:
 				b.o.Log.Debug("prefetch", "address", ref.Address, "err", err)
 			}
 		})

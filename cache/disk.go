@@ -110,23 +110,29 @@ func (d *disk) get(ctx context.Context, addr blockstore.Address, dst []byte) ([]
 	return block, true
 }
 
-// getRaw is get without a check of blocks that are not about to go.
-func (d *disk) getRaw(ctx context.Context, addr blockstore.Address, dst []byte) ([]byte, bool) {
-	if block, ok := d.findRaw(ctx, addr, dst); ok {
-		return block, true
+// getRaw returns n bytes at off of the block, unchecked unless it is about to go.
+func (d *disk) getRaw(ctx context.Context, addr blockstore.Address, off, n int) (*blockstore.Raw, bool) {
+	if raw, ok := d.findRaw(ctx, addr, off, n); ok {
+		return raw, true
 	}
-	return d.get(ctx, addr, dst)
+	block, ok := d.get(ctx, addr, nil)
+	if !ok || len(block) < off+n {
+		return nil, false
+	}
+	raw := new(blockstore.Raw)
+	raw.Add(block[off : off+n])
+	return raw, true
 }
 
-func (d *disk) findRaw(ctx context.Context, addr blockstore.Address, dst []byte) ([]byte, bool) {
+func (d *disk) findRaw(ctx context.Context, addr blockstore.Address, off, n int) (*blockstore.Raw, bool) {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	for _, g := range d.gens[:min(len(d.gens), generations/2)] {
-		if block, err := g.pack.GetRaw(ctx, blockstore.ShardID(addr), dst); err == nil {
-			return block, true
+		if raw, err := rawOf(g.pack.GetRaw(ctx, blockstore.ShardID(addr), off, n)); err == nil {
+			return raw, true
 		}
 	}
-	return dst, false
+	return nil, false
 }
 
 // find looks from the newest generation to the oldest; age is -1 if none has

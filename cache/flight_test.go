@@ -102,7 +102,7 @@ func TestPrefetch(t *testing.T) {
 	close(f.hold)
 	poll(t, func() bool { return len(b.fetchers) == 0 })
 	for i, ref := range refs {
-		if _, ok := b.TryGet(ref); ok != (i < prefetchers) {
+		if _, ok := b.tryGet(ref); ok != (i < prefetchers) {
 			t.Errorf("block %d in memory: %v", i, ok)
 		}
 	}

@@ -25,15 +25,18 @@ type memory struct {
 // knows the address but not the key gets nothing.
 type verified struct {
 	ref   blockstore.Ref
-	plain []byte
+	plain *plain
 }
 
 func newMemory(limit int64) *memory {
-	return &memory{
+	m := &memory{
 		limit: limit,
 		nodes: newLRU[blockstore.Address, verified](),
 		bulk:  newLRU[blockstore.Address, verified](),
 	}
+	m.nodes.gone = func(v verified) { v.plain.release() }
+	m.bulk.gone = m.nodes.gone
+	return m
 }
 
 func (m *memory) tier(size uint32) *lru[blockstore.Address, verified] {
@@ -43,13 +46,15 @@ func (m *memory) tier(size uint32) *lru[blockstore.Address, verified] {
 	return m.bulk
 }
 
-func (m *memory) get(ref blockstore.Ref) ([]byte, bool) {
+// get returns the plaintext with one more user.
+func (m *memory) get(ref blockstore.Ref) (*plain, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	c, ok := m.tier(ref.Size).get(ref.Address)
 	if !ok || c.ref != ref {
 		return nil, false
 	}
+	c.plain.use(1)
 	return c.plain, true
 }
 
@@ -60,16 +65,17 @@ func (m *memory) has(ref blockstore.Ref) bool {
 	return ok && c.ref == ref
 }
 
-// add takes plain, which must have been verified against ref and must not
-// change any more.
-func (m *memory) add(ref blockstore.Ref, plain []byte) {
-	cost := int64(cap(plain)) + memoryCost
+// add becomes one more user of p, which must have been verified against ref and
+// must not change any more.
+func (m *memory) add(ref blockstore.Ref, p *plain) {
+	cost := int64(cap(p.bytes)) + memoryCost
 	if cost > m.limit {
 		return
 	}
+	p.use(1)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.tier(ref.Size).put(ref.Address, verified{ref, plain}, cost)
+	m.tier(ref.Size).put(ref.Address, verified{ref, p}, cost)
 	m.evict()
 }
 

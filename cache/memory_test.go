@@ -20,7 +20,7 @@ func TestMemoryStaysWithinItsLimit(t *testing.T) {
 			i := rapid.IntRange(0, 20).Draw(rt, "block")
 			size := rapid.SampledFrom([]uint32{1, 4096, 200 << 10, 1 << 20, 4 << 20}).Draw(rt, "size")
 			ref := memoryRef(i, size)
-			m.add(ref, make([]byte, size))
+			m.add(ref, newPlain(make([]byte, size)))
 			if m.used() > limit {
 				rt.Fatalf("%d bytes used of %d", m.used(), limit)
 			}
@@ -34,10 +34,10 @@ func TestMemoryStaysWithinItsLimit(t *testing.T) {
 func TestStreamDoesNotPushOutNodes(t *testing.T) {
 	m := newMemory(9 << 20)
 	for i := range 10 {
-		m.add(memoryRef(i, 128<<10), make([]byte, 128<<10))
+		m.add(memoryRef(i, 128<<10), newPlain(make([]byte, 128<<10)))
 	}
 	for i := 100; i < 200; i++ {
-		m.add(memoryRef(i, 1<<20), make([]byte, 1<<20))
+		m.add(memoryRef(i, 1<<20), newPlain(make([]byte, 1<<20)))
 	}
 	for i := range 10 {
 		if !m.has(memoryRef(i, 128<<10)) {
@@ -47,7 +47,7 @@ func TestStreamDoesNotPushOutNodes(t *testing.T) {
 	// Nodes may use what chunks do not.
 	m.drop()
 	for i := range 60 {
-		m.add(memoryRef(i, 128<<10), make([]byte, 128<<10))
+		m.add(memoryRef(i, 128<<10), newPlain(make([]byte, 128<<10)))
 	}
 	if m.used() < 7<<20 {
 		t.Errorf("60 nodes use %d bytes only", m.used())
@@ -57,10 +57,10 @@ func TestStreamDoesNotPushOutNodes(t *testing.T) {
 func TestMemoryEvictsWhatWasUsedLongestAgo(t *testing.T) {
 	m := newMemory(3 * (1000 + memoryCost))
 	for i := range 3 {
-		m.add(memoryRef(i, 1000), make([]byte, 1000))
+		m.add(memoryRef(i, 1000), newPlain(make([]byte, 1000)))
 	}
 	m.get(memoryRef(0, 1000))
-	m.add(memoryRef(3, 1000), make([]byte, 1000))
+	m.add(memoryRef(3, 1000), newPlain(make([]byte, 1000)))
 	for i, want := range []bool{true, false, true, true} {
 		if m.has(memoryRef(i, 1000)) != want {
 			t.Errorf("block %d in memory: %v", i, !want)

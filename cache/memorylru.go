@@ -8,6 +8,7 @@ type lru[K comparable, V any] struct {
 	items map[K]*list.Element
 	order list.List // of *lruItem[K, V], latest first
 	cost  int64     // sum of the items' costs
+	gone  func(V)   // if not nil, called for every value that is dropped
 }
 
 type lruItem[K comparable, V any] struct {
@@ -54,8 +55,12 @@ func (l *lru[K, V]) remove(key K) {
 		return
 	}
 	l.order.Remove(e)
-	l.cost -= e.Value.(*lruItem[K, V]).cost
+	item := e.Value.(*lruItem[K, V])
+	l.cost -= item.cost
 	delete(l.items, key)
+	if l.gone != nil {
+		l.gone(item.val)
+	}
 }
 
 // shrink drops the entries used longest ago until the cost is at most limit.

@@ -78,15 +78,26 @@ func (o *outbox) get(ctx context.Context, addr blockstore.Address, dst []byte) (
 	return pack.Get(ctx, blockstore.ShardID(addr), dst)
 }
 
-// getRaw is get without a check.
-func (o *outbox) getRaw(ctx context.Context, addr blockstore.Address, dst []byte) ([]byte, error) {
+// getRaw returns n bytes at off of the block, unchecked.
+func (o *outbox) getRaw(ctx context.Context, addr blockstore.Address, off, n int) (*blockstore.Raw, error) {
 	o.mu.RLock()
 	defer o.mu.RUnlock()
 	pack, err := o.usable()
 	if err != nil {
-		return dst, err
+		return nil, err
 	}
-	return pack.GetRaw(ctx, blockstore.ShardID(addr), dst)
+	return rawOf(pack.GetRaw(ctx, blockstore.ShardID(addr), off, n))
+}
+
+// rawOf makes what a store lent a block.
+func rawOf(l blockstore.Lent, err error) (*blockstore.Raw, error) {
+	if err != nil {
+		return nil, err
+	}
+	raw := new(blockstore.Raw)
+	raw.Add(l.Bytes)
+	raw.Keep(l)
+	return raw, nil
 }
 
 func (o *outbox) has(ctx context.Context, addr blockstore.Address) (bool, error) {

@@ -313,19 +313,16 @@ func (v *Volume) readFrozen(ctx context.Context, f *frozen, off int64, p []byte)
 // readExtents fills p from off of what extents hold; holes read as zeros.
 func (v *Volume) readExtents(ctx context.Context, exts []extent, off int64, p []byte) error {
 	end := off + int64(len(p))
-	clear(p)
 	for i := searchExtent(exts, off); i < len(exts) && exts[i].Off < end; i++ {
 		e := exts[i]
-		data, err := v.o.Blocks.Get(ctx, v.sealer, e.Ref)
-		if err != nil {
+		from, to := max(off, e.Off), min(end, e.end())
+		clear(p[:from-off])
+		if err := v.o.Blocks.Read(ctx, v.sealer, e.Ref, int(from-e.Off), p[from-off:to-off]); err != nil {
 			return err
 		}
-		from, to := max(off, e.Off), min(end, e.end())
-		if to-e.Off > int64(len(data)) {
-			return fmt.Errorf("chunk is shorter than its extent: %w", blockstore.ErrCorrupt)
-		}
-		copy(p[from-off:to-off], data[from-e.Off:])
+		p, off = p[to-off:], to
 	}
+	clear(p)
 	return nil
 }
 

@@ -131,8 +131,8 @@ func (v *Volume) planBase(c *content, off int64, dst []byte, todo *[]fetch, wait
 			off = e.Off
 		}
 		n := min(e.end(), end) - off
-		if data, ok := v.o.Blocks.TryGet(e.Ref); ok {
-			copy(dst[:n], data[off-e.Off:])
+		if v.o.Blocks.TryRead(e.Ref, int(off-e.Off), dst[:n]) {
+			// copied
 		} else if !wait {
 			return ErrWouldBlock
 		} else {
@@ -174,14 +174,9 @@ func (v *Volume) fetchAll(ctx context.Context, todo []fetch) error {
 			}
 			continue
 		}
-		data, err := v.o.Blocks.Get(ctx, v.sealer, f.ref)
-		if err != nil {
+		if err := v.o.Blocks.Read(ctx, v.sealer, f.ref, f.skip, f.dst); err != nil {
 			return err
 		}
-		if f.skip+len(f.dst) > len(data) {
-			return fmt.Errorf("chunk is shorter than its extent: %w", blockstore.ErrCorrupt)
-		}
-		copy(f.dst, data[f.skip:])
 	}
 	return nil
 }

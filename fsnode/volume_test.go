@@ -46,8 +46,14 @@ func (f *fakeBackend) Get(_ context.Context, d blockstore.Descriptor, dst []byte
 	return append(dst, b...), false, nil
 }
 
-func (f *fakeBackend) GetRaw(ctx context.Context, d blockstore.Descriptor, dst []byte) ([]byte, bool, error) {
-	return f.Get(ctx, d, dst)
+func (f *fakeBackend) GetRaw(ctx context.Context, d blockstore.Descriptor, off, n int) (*blockstore.Raw, bool, error) {
+	block, degraded, err := f.Get(ctx, d, nil)
+	if err != nil {
+		return nil, degraded, err
+	}
+	raw := new(blockstore.Raw)
+	raw.Add(block[off : off+n])
+	return raw, degraded, nil
 }
 
 func (f *fakeBackend) Sync(context.Context) error { return nil }

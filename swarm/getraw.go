@@ -3,30 +3,33 @@ package swarm
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"pifs/blockstore"
 )
 
-// GetRaw appends to dst the block that d describes without checking a byte:
-// the caller does, and turns to Get when it finds something wrong. Nothing is
-// looked for beyond the shards' homes, and nobody is waited for. If the error is
-// blockstore.ErrLate, a member still uses the memory behind dst.
-func (s *Swarm) GetRaw(ctx context.Context, d blockstore.Descriptor, dst []byte) (block []byte, degraded bool, err error) {
+// GetRaw reads n bytes at off of the block that d describes, from as few data
+// shards as have them, without checking a byte: the caller does, and turns to
+// Get when it finds something wrong. Only if one of them is not to be had are
+// others read, and the bytes computed: degraded. Nothing is looked for beyond
+// the shards' homes, and nobody is waited for. The caller releases raw.
+func (s *Swarm) GetRaw(ctx context.Context, d blockstore.Descriptor, off, n int) (raw *blockstore.Raw, degraded bool, err error) {
 	if err := d.Validate(); err != nil {
-		return dst, false, err
+		return nil, false, err
 	}
-	r := rawRead{s: s, d: d, order: s.order(d.Address), shards: make([][]byte, d.Class.N), errs: make([]error, d.Class.N)}
-	area := r.data(ctx, dst)
-	parity := r.parity(ctx)
-	defer r.release(parity)
-	for _, err := range r.errs {
-		if errors.Is(err, blockstore.ErrLate) {
-			return dst, false, err
-		}
+	if off < 0 || n < 1 || n > int(d.Length)-off {
+		return nil, false, fmt.Errorf("read %d bytes at %d of block %v: %w", n, off, d.Address, blockstore.ErrTooLarge)
 	}
-	block, err = s.coder.DecodeRaw(area, d, r.shards)
-	return block, len(parity) > 0, err
+	r := &rawRead{s: s, d: d, order: s.order(d.Address), shards: make([][]byte, d.Class.N), raw: new(blockstore.Raw)}
+	if r.data(ctx, off, n) {
+		return r.raw, false, nil
+	}
+	if err := r.decode(ctx, off, n); err != nil {
+		r.raw.Release()
+		return nil, false, err
+	}
+	return r.raw, true, nil
 }
 
 // rawRead is a GetRaw under way.
@@ -34,59 +37,113 @@ type rawRead struct {
 	s      *Swarm
 	d      blockstore.Descriptor
 	order  []int
-	shards [][]byte // in stripe order, nil where missing
-	errs   []error
+	shards [][]byte // those that were read whole, in stripe order
+	raw    *blockstore.Raw
+	cause  error // why shards were not to be had
 }
 
-// data reads the data shards into their places behind dst, so that no copy is
-// made, and returns dst with room for them.
-func (r *rawRead) data(ctx context.Context, dst []byte) []byte {
-	k, size, start := int(r.d.Class.K), r.d.ShardSize(), len(dst)
-	dst = slices.Grow(dst, k*size)
-	area := dst[start : start+k*size]
-	r.s.each(min(k, len(r.order)), size, func(i int) {
-		r.get(ctx, i, area[i*size:i*size:(i+1)*size])
+// data reads the range from the data shards, and reports whether all were to
+// be had. At the end of the block it reads the shard's padding as well, so that
+// decode may find whole shards.
+func (r *rawRead) data(ctx context.Context, off, n int) bool {
+	size, end := r.d.ShardSize(), off+n
+	first, last := off/size, (end-1)/size
+	if last >= len(r.order) {
+		return false
+	}
+	if end == int(r.d.Length) {
+		end = (last + 1) * size
+	}
+	parts := r.read(ctx, first, last-first+1, func(i int) (from, to int) {
+		return max(0, off-i*size), min(size, end-i*size)
 	})
-	return dst
+	if slices.ContainsFunc(parts, func(p []byte) bool { return p == nil }) {
+		return false
+	}
+	r.add(parts, n)
+	return true
 }
 
-// parity reads as many other shards as are missing.
-func (r *rawRead) parity(ctx context.Context) (bufs []*[]byte) {
-	k := int(r.d.Class.K)
-	missing := 0
-	for _, p := range r.shards[:k] {
-		if p == nil {
-			missing++
+// decode computes the range from k whole shards.
+func (r *rawRead) decode(ctx context.Context, off, n int) error {
+	k, size, all := int(r.d.Class.K), r.d.ShardSize(), min(len(r.shards), len(r.order))
+	for i := 0; i < all && count(r.shards) < k; i++ {
+		batch := 0 // as many as are missing, at the same time, unless some are there
+		for batch < k-count(r.shards) && i+batch < all && r.shards[i+batch] == nil {
+			batch++
 		}
+		r.read(ctx, i, batch, func(int) (from, to int) { return 0, size })
+		i += max(0, batch-1)
 	}
-	for i := k; i < min(len(r.shards), len(r.order)) && missing > 0; i++ {
-		buf := r.s.buffer(r.d.ShardSize())
-		bufs = append(bufs, buf)
-		if r.get(ctx, i, (*buf)[:0:r.d.ShardSize()]); r.shards[i] != nil {
-			missing--
-		}
+	made, err := r.s.coder.Complete(r.d, r.shards)
+	if err != nil {
+		return errors.Join(err, r.cause)
 	}
-	return bufs
+	r.raw.Keep(made)
+	parts := slices.Clone(r.shards[off/size : k])
+	parts[0] = parts[0][off%size:]
+	r.add(parts, n)
+	return nil
 }
 
-// get reads shard i into the room behind place.
-func (r *rawRead) get(ctx context.Context, i int, place []byte) {
+// read reads a part of each of n shards at the same time, and returns what was
+// to be had, nil for the others.
+func (r *rawRead) read(ctx context.Context, first, n int, part func(i int) (from, to int)) [][]byte {
+	if n == 0 {
+		return nil
+	}
+	lent, errs, parts := make([]blockstore.Lent, n), make([]error, n), make([][]byte, n)
+	from, to := part(first)
+	r.s.each(n, to-from, func(i int) {
+		from, to := part(first + i)
+		lent[i], errs[i] = r.get(ctx, first+i, from, to-from)
+	})
+	for i, l := range lent {
+		if errs[i] != nil {
+			r.cause = errors.Join(r.cause, errs[i])
+			continue
+		}
+		r.raw.Keep(l)
+		parts[i] = l.Bytes
+		if len(l.Bytes) == r.d.ShardSize() {
+			r.shards[first+i] = l.Bytes
+		}
+	}
+	return parts
+}
+
+// add makes the first n bytes of parts the result.
+func (r *rawRead) add(parts [][]byte, n int) {
+	for _, p := range parts {
+		p = p[:min(n, len(p))]
+		r.raw.Add(p)
+		n -= len(p)
+	}
+}
+
+func count(shards [][]byte) (n int) {
+	for _, s := range shards {
+		if s != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// get reads n bytes at off of shard i from its home. Memory that a call which is
+// left behind still reads into is nobody else's.
+func (r *rawRead) get(ctx context.Context, i, off, n int) (blockstore.Lent, error) {
 	m := r.s.members[r.order[i]]
-	var shard []byte
-	err := m.ask(ctx, r.s.Patience().Hedge, func() (err error) {
-		shard, err = blockstore.GetRaw(ctx, m.Store, r.d.Shards[i], place)
+	answer := make(chan blockstore.Lent, 1)
+	err := m.ask(ctx, r.s.Patience().Hedge, func() error {
+		l, err := blockstore.GetRaw(ctx, m.Store, r.d.Shards[i], off, n)
+		if err == nil {
+			answer <- l
+		}
 		return err
 	})
-	if r.errs[i] = err; err == nil && len(shard) == cap(place) {
-		r.shards[i] = shard
+	if err != nil {
+		return blockstore.Lent{}, err
 	}
-}
-
-// release gives buffers back, unless a call was left behind with one.
-func (r *rawRead) release(bufs []*[]byte) {
-	for i, b := range bufs {
-		if !errors.Is(r.errs[int(r.d.Class.K)+i], blockstore.ErrLate) {
-			r.s.buffers.Put(b)
-		}
-	}
+	return <-answer, nil
 }

@@ -180,13 +180,25 @@ func (r *rig) mustGet(t testing.TB, d blockstore.Descriptor, want []byte, wantDe
 	if degraded != wantDegraded {
 		t.Errorf("degraded: %v", degraded)
 	}
-	raw, rawDegraded, err := r.GetRaw(t.Context(), d, []byte("before"))
-	switch {
-	case err != nil && (!wantDegraded || string(raw) != "before"):
-		t.Errorf("raw get: %d bytes, %v", len(raw), err)
-	case err == nil && len(raw) != len(got):
-		t.Errorf("raw get: %d bytes", len(raw))
-	case !wantDegraded && (rawDegraded || !bytes.Equal(raw, got)): // of degraded stripes it may be wrong
-		t.Errorf("raw get: degraded %v, or other bytes", rawDegraded)
+	for _, part := range [][2]int{{0, len(want)}, {0, 1}, {len(want) - 1, 1}, {len(want) / 3, len(want)/3 + 1}} {
+		r.rawGet(t, d, part[0], want[part[0]:part[0]+part[1]], wantDegraded)
+	}
+}
+
+func (r *rig) rawGet(t testing.TB, d blockstore.Descriptor, off int, want []byte, mayDegrade bool) {
+	t.Helper()
+	raw, degraded, err := r.GetRaw(t.Context(), d, off, len(want))
+	if err != nil {
+		if !mayDegrade {
+			t.Errorf("raw get of %d bytes at %d: %v", len(want), off, err)
+		}
+		return
+	}
+	defer raw.Release()
+	if raw.Len() != len(want) {
+		t.Errorf("raw get of %d bytes at %d: %d", len(want), off, raw.Len())
+	}
+	if !mayDegrade && (degraded || !bytes.Equal(raw.AppendTo(nil), want)) { // of degraded stripes it may be wrong
+		t.Errorf("raw get of %d bytes at %d: degraded %v, or other bytes", len(want), off, degraded)
 	}
 }

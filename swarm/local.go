@@ -159,15 +159,15 @@ func (l *Local) Get(ctx context.Context, id blockstore.ShardID, dst []byte) ([]b
 	return pack.Get(ctx, id, dst)
 }
 
-// GetRaw appends a shard to dst, unchecked; see blockstore.RawGetter.
-func (l *Local) GetRaw(ctx context.Context, id blockstore.ShardID, dst []byte) ([]byte, error) {
+// GetRaw lends a part of a shard, unchecked; see blockstore.RawGetter.
+func (l *Local) GetRaw(ctx context.Context, id blockstore.ShardID, off, n int) (blockstore.Lent, error) {
 	pack, done, err := l.use()
 	if err != nil {
-		return dst, err
+		return blockstore.Lent{}, err
 	}
 	defer done()
 	l.reads.Add(1)
-	return pack.GetRaw(ctx, id, dst)
+	return pack.GetRaw(ctx, id, off, n)
 }
 
 // Has reports whether a shard is held; see blockstore.Store.

@@ -199,6 +199,15 @@ func (f *diskFile) WriteAt(b []byte, off int64) (int, error) {
 	return n, errors.Join(fault, err)
 }
 
+// ReadDirect reads as ReadAt does.
+func (f *diskFile) ReadDirect(b []byte, off int64) (int, error) {
+	n, err := f.ReadAt(b, off)
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return n, err
+}
+
 // WriteDirect writes as WriteAt does: what is durable is this disk's business
 // alone.
 func (f *diskFile) WriteDirect(b []byte, off int64) error {

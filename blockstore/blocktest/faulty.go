@@ -67,14 +67,13 @@ func (f *Faulty) Get(ctx context.Context, id blockstore.ShardID, dst []byte) ([]
 }
 
 // GetRaw is Get without the check, if the store can leave it out.
-func (f *Faulty) GetRaw(ctx context.Context, id blockstore.ShardID, dst []byte) ([]byte, error) {
-	out := dst
-	err := f.do("get", func() (err error) {
-		out, err = blockstore.GetRaw(ctx, f.store, id, dst)
+func (f *Faulty) GetRaw(ctx context.Context, id blockstore.ShardID, off, n int) (out blockstore.Lent, err error) {
+	err = f.do("get", func() (err error) {
+		out, err = blockstore.GetRaw(ctx, f.store, id, off, n)
 		return err
 	})
 	if err != nil {
-		return dst, err
+		return blockstore.Lent{}, err
 	}
 	return out, nil
 }
