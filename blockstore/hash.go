@@ -72,14 +72,16 @@ func leftLen(n int) int {
 
 // output returns the first 32 bytes of a node's output: its chaining value,
 // or the hash if it is the root.
-func output(n guts.Node) (b [32]byte) {
-	for i, w := range guts.ChainingValue(n) {
+func output(n guts.Node) [32]byte { return bytesOf(guts.ChainingValue(n)) }
+
+func bytesOf(w [8]uint32) (b [32]byte) {
+	for i, w := range w {
 		binary.LittleEndian.PutUint32(b[4*i:], w)
 	}
 	return b
 }
 
-// words is the inverse of output.
+// words is the inverse of bytesOf.
 func words(b [32]byte) (w [8]uint32) {
 	for i := range w {
 		w[i] = binary.LittleEndian.Uint32(b[4*i:])

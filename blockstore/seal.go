@@ -46,7 +46,7 @@ func (s *Sealer) Seal(dst, plain []byte) ([]byte, Ref, error) {
 	}
 	start := len(dst)
 	out := s.packer.pack(slices.Grow(dst, packSpace(len(plain))+tagLen), plain)
-	block, ref, err := s.encrypt(out[start:], len(plain))
+	block, ref, _, err := s.encrypt(out[start:], len(plain))
 	if err != nil {
 		return dst, Ref{}, err
 	}
@@ -54,10 +54,11 @@ func (s *Sealer) Seal(dst, plain []byte) ([]byte, Ref, error) {
 }
 
 // SealInPlace is Seal into the memory of plain, which is lost. It allocates
-// unless plain has room for a codec byte and a tag: SealedLen bytes in all.
-func (s *Sealer) SealInPlace(plain []byte) ([]byte, Ref, error) {
+// unless plain has room for a codec byte and a tag: SealedLen bytes in all. It
+// returns the block's outline as well, or nil if it has none.
+func (s *Sealer) SealInPlace(plain []byte) (block []byte, ref Ref, outline []byte, err error) {
 	if len(plain) < 1 || len(plain) > MaxChunk {
-		return plain, Ref{}, fmt.Errorf("seal %d bytes: %w", len(plain), ErrTooLarge)
+		return plain, Ref{}, nil, fmt.Errorf("seal %d bytes: %w", len(plain), ErrTooLarge)
 	}
 	return s.encrypt(s.packer.packInPlace(plain), len(plain))
 }
@@ -66,14 +67,17 @@ func (s *Sealer) SealInPlace(plain []byte) ([]byte, Ref, error) {
 func SealedLen(size int) int { return size + sealOverhead }
 
 // encrypt makes payload, of size bytes of plaintext, a block where it stands.
-func (s *Sealer) encrypt(payload []byte, size int) ([]byte, Ref, error) {
-	key := s.keyOf(payload)
-	aead, err := newAEAD(key)
-	if err != nil {
-		return nil, Ref{}, fmt.Errorf("seal block: %w", err)
+func (s *Sealer) encrypt(payload []byte, size int) (block []byte, ref Ref, outline []byte, err error) {
+	key, outline, err := s.outlined(payload)
+	var aead cipher.AEAD
+	if err == nil {
+		aead, err = newAEAD(key)
 	}
-	block := aead.Seal(payload[:0], zeroNonce[:], payload, nil)
-	return block, Ref{Address: AddressOf(block), Key: key, Size: uint32(size)}, nil
+	if err != nil {
+		return nil, Ref{}, nil, fmt.Errorf("seal block: %w", err)
+	}
+	block = aead.Seal(payload[:0], zeroNonce[:], payload, nil)
+	return block, Ref{Address: AddressOf(block), Key: key, Size: uint32(size)}, outline, nil
 }
 
 // joined returns dst with block appended, which stands there already if dst
@@ -124,36 +128,13 @@ func (s *Sealer) OpenRaw(dst []byte, raw *Raw, ref Ref) ([]byte, error) {
 
 func (s *Sealer) openRaw(dst []byte, raw *Raw, ref Ref) ([]byte, error) {
 	decrypt := func(dst []byte) ([]byte, error) {
-		out, err := appendPayload(dst, raw, ref.Key)
+		out, err := appendDecrypted(dst, raw, 0, raw.Len()-tagLen, ref.Key)
 		if err == nil && s.keyOf(out[len(dst):]) != ref.Key {
 			err = fmt.Errorf("%w: key is not the payload's", ErrCorrupt)
 		}
 		return out, err
 	}
 	return s.unpack(dst, raw.Len(), ref, decrypt)
-}
-
-// firstCounter is the block with which GCM begins to encrypt under the zero
-// nonce (NIST SP 800-38D, section 7.1).
-var firstCounter = [aes.BlockSize]byte{15: 2}
-
-// appendPayload appends what raw, a whole block, decrypts to.
-func appendPayload(dst []byte, raw *Raw, key Key) ([]byte, error) {
-	c, err := aes.NewCipher(key[:])
-	if err != nil {
-		return dst, err
-	}
-	stream := cipher.NewCTR(c, firstCounter[:])
-	n := raw.Len() - tagLen
-	dst = slices.Grow(dst, n)
-	for _, p := range raw.parts {
-		p = p[:min(len(p), n)]
-		n -= len(p)
-		at := len(dst)
-		dst = dst[:at+len(p)]
-		stream.XORKeyStream(dst[at:], p)
-	}
-	return dst, nil
 }
 
 func checkSize(sealed int, ref Ref) error {

@@ -51,7 +51,7 @@ func TestSealOpens(t *testing.T) {
 			}
 			for _, room := range []int{0, blockstore.SealedLen(len(plain)) - len(plain)} {
 				buf := append(make([]byte, 0, len(plain)+room), plain...)
-				if again, ref2, err := s.SealInPlace(buf); err != nil || ref2 != ref || !bytes.Equal(again, block) {
+				if again, ref2, _, err := s.SealInPlace(buf); err != nil || ref2 != ref || !bytes.Equal(again, block) {
 					t.Fatalf("sealed in place with %d bytes of room: %d bytes, ref %+v, %v", room, len(again), ref2, err)
 				}
 			}

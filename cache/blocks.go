@@ -157,12 +157,12 @@ func (b *Blocks) PutInPlace(ctx context.Context, s *blockstore.Sealer, plain *[]
 		return blockstore.Ref{}, blockstore.ErrClosed
 	}
 	size := len(*plain)
-	block, ref, err := s.SealInPlace(*plain)
+	block, ref, outline, err := s.SealInPlace(*plain)
 	*plain = block[:0]
 	if err != nil {
 		return blockstore.Ref{}, fmt.Errorf("seal block of %d bytes: %w", size, err)
 	}
-	kept, err := b.store(ctx, ref, block)
+	kept, err := b.store(ctx, ref, block, outline)
 	if kept {
 		*plain = nil
 	}
@@ -184,7 +184,7 @@ func (b *Blocks) PutNode(ctx context.Context, s *blockstore.Sealer, plain []byte
 
 // store places a block under its address unless the index knows it. kept says
 // that the backend still uses the block's memory.
-func (b *Blocks) store(ctx context.Context, ref blockstore.Ref, block []byte) (kept bool, err error) {
+func (b *Blocks) store(ctx context.Context, ref blockstore.Ref, block, outline []byte) (kept bool, err error) {
 	b.touch(ref.Address) // before it is looked up: see Collection
 	if e, err := b.index.lookup(ctx, ref.Address); err != nil || e != nil {
 		return false, err
@@ -197,14 +197,14 @@ func (b *Blocks) store(ctx context.Context, ref blockstore.Ref, block []byte) (k
 	if e, err := b.index.lookup(ctx, ref.Address); err != nil || e != nil {
 		return false, err // another Put of the same block came first
 	}
-	if kept, err = b.place(ctx, ref, block); err != nil {
+	if kept, err = b.place(ctx, ref, block, outline); err != nil {
 		return kept, err
 	}
 	return kept, b.relieve(ctx)
 }
 
 // place offers block to the backend and pins it if too few stores took it.
-func (b *Blocks) place(ctx context.Context, ref blockstore.Ref, block []byte) (kept bool, err error) {
+func (b *Blocks) place(ctx context.Context, ref blockstore.Ref, block, outline []byte) (kept bool, err error) {
 	b.placing.RLock()
 	defer b.placing.RUnlock()
 	d, placed, cause := b.backend.Put(ctx, ref.Address, block)
@@ -215,7 +215,7 @@ func (b *Blocks) place(ctx context.Context, ref blockstore.Ref, block []byte) (k
 	if err := d.Validate(); err != nil {
 		return kept, errors.Join(cause, err)
 	}
-	e := &entry{desc: d, plain: ref.Size, state: stateOf(d.Class, placed)}
+	e := &entry{desc: d, plain: ref.Size, outline: outline, state: stateOf(d.Class, placed)}
 	if e.state != pinned {
 		return kept, b.setRow(ctx, e)
 	}

@@ -66,6 +66,13 @@ func (f *flights) join(life context.Context, key flightKey, fetch func(context.C
 	return c
 }
 
+// under reports whether a fetch is under way.
+func (f *flights) under(key flightKey) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.calls[key] != nil
+}
+
 // land hands what was fetched to those who still wait.
 func (f *flights) land(key flightKey, c *flight, p *plain, err error) {
 	f.mu.Lock()

@@ -20,28 +20,39 @@ func (b *Blocks) Get(ctx context.Context, s *blockstore.Sealer, ref blockstore.R
 }
 
 // Read fills dst with the plaintext's bytes from off on, as Get has them. To ask
-// for more than there is is blockstore.ErrCorrupt.
-func (b *Blocks) Read(ctx context.Context, s *blockstore.Sealer, ref blockstore.Ref, off int, dst []byte) error {
+// for more than there is is blockstore.ErrCorrupt. A reader that jumps about is
+// scattered: if it can be, only what it asks for is fetched, and what lies
+// around it.
+func (b *Blocks) Read(ctx context.Context, s *blockstore.Sealer, ref blockstore.Ref, off int, dst []byte, scattered bool) error {
+	if off < 0 || off > int(ref.Size)-len(dst) {
+		return fmt.Errorf("read %d bytes at %d of block %v, which has %d: %w", len(dst), off, ref.Address, ref.Size, blockstore.ErrCorrupt)
+	}
+	if b.TryRead(ref, off, dst) || scattered && b.readRange(ctx, s, ref, off, dst) {
+		return nil
+	}
 	p, err := b.get(ctx, s, ref)
 	if err != nil {
 		return err
 	}
 	defer p.release()
-	if off > len(p.bytes)-len(dst) {
-		return fmt.Errorf("read %d bytes at %d of block %v, which has %d: %w", len(dst), off, ref.Address, len(p.bytes), blockstore.ErrCorrupt)
-	}
-	copy(dst, p.bytes[off:])
+	copy(dst, p.bytes[off:]) // it has ref.Size bytes
 	return nil
 }
 
 // TryRead is Read if the memory tier has the bytes. It does no I/O.
 func (b *Blocks) TryRead(ref blockstore.Ref, off int, dst []byte) bool {
-	p, ok := b.tryGet(ref)
-	if !ok {
+	if off < 0 || off > int(ref.Size)-len(dst) {
 		return false
 	}
-	defer p.release()
-	return off <= len(p.bytes)-len(dst) && copy(dst, p.bytes[off:]) == len(dst)
+	p, ok := b.memory.get(ref)
+	if ok {
+		copy(dst, p.bytes[off:])
+		p.release()
+	} else if !b.copyParts(ref, off, dst) {
+		return false
+	}
+	b.counts.hits.Add(1)
+	return true
 }
 
 // get is Get with a user that the caller releases.

@@ -36,16 +36,18 @@ func stateOf(c blockstore.Class, placed int) state {
 type entry struct {
 	desc  blockstore.Descriptor
 	plain uint32 // bytes of the plaintext
-	state state
-	unpin bool // the outbox may still hold it, and must free it after the commit
-	saved bool // the file has a row for it
+	// outline is what it takes to read a part of the block, or nil.
+	outline []byte
+	state   state
+	unpin   bool // the outbox may still hold it, and must free it after the commit
+	saved   bool // the file has a row for it
 	// doomed says of a block that is gone that its shards are to be deleted:
 	// the row moves to the table of doomed blocks.
 	doomed bool
 }
 
 // cost is the memory that an entry takes, about.
-func (e *entry) cost() int64 { return int64(160 + 32*len(e.desc.Shards)) }
+func (e *entry) cost() int64 { return int64(160 + 32*len(e.desc.Shards) + len(e.outline)) }
 
 const recentBytes = 8 << 20 // rows read or written lately that stay in memory
 
@@ -209,6 +211,9 @@ func (x *index) set(ctx context.Context, e *entry) error {
 func (x *index) replace(was, e *entry) {
 	addr := e.desc.Address
 	if was != nil {
+		if e.outline == nil {
+			e.outline = was.outline
+		}
 		e.unpin = e.state != pinned && (was.unpin || was.state == pinned)
 		e.saved = was.saved
 	} else if prior, ok := x.unsaved(addr); ok { // forgotten and not yet deleted

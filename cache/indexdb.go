@@ -20,7 +20,7 @@ const (
 	indexFile     = "blocks.db"
 	outboxDir     = "outbox"
 	indexID       = 0x70466362 // SQLite application id: "pFcb"
-	indexVersion  = 1
+	indexVersion  = 2          // 1 is read as well: it has no outlines
 	indexReaders  = 2
 	addressesPage = 4096
 )
@@ -118,10 +118,11 @@ func (db *indexDB) prepare() error {
 	if id == 0 && version == 0 {
 		return db.create()
 	}
-	if id != indexID || version != indexVersion {
+	if id != indexID || version < 1 || version > indexVersion {
 		return fmt.Errorf("%w: not a block index of version %d", blockstore.ErrCorrupt, indexVersion)
 	}
-	_, err := db.writer.Exec(doomedSchema) // indexes made before there was collection lack it
+	// Indexes made before there was collection lack the table.
+	_, err := db.writer.Exec(doomedSchema + fmt.Sprintf("PRAGMA user_version=%d;", indexVersion))
 	return err
 }
 

@@ -31,12 +31,13 @@ func appendRow(dst []byte, e *entry) []byte {
 	for _, id := range e.desc.Shards {
 		dst = append(dst, id[:]...)
 	}
+	dst = append(dst, e.outline...)
 	return binary.BigEndian.AppendUint32(dst, rowSumOf(e.desc.Address, dst[start:]))
 }
 
 // parseRow reads what appendRow wrote, and nothing else (ErrCorrupt).
 func parseRow(addr blockstore.Address, row []byte) (*entry, error) {
-	if len(row) < rowHead+rowSum || (len(row)-rowHead-rowSum)%shardLen != 0 {
+	if len(row) < rowHead+rowSum {
 		return nil, fmt.Errorf("%w: row of %d bytes", blockstore.ErrCorrupt, len(row))
 	}
 	body, sum := row[:len(row)-rowSum], binary.BigEndian.Uint32(row[len(row)-rowSum:])
@@ -48,10 +49,17 @@ func parseRow(addr blockstore.Address, row []byte) (*entry, error) {
 		Address: addr,
 		Class:   blockstore.Class{K: body[0], N: body[1]},
 		Length:  binary.BigEndian.Uint32(body[3:]),
-		Shards:  make([]blockstore.ShardID, 0, len(body)/shardLen),
+		Shards:  make([]blockstore.ShardID, body[1]),
 	}
-	for ids := body[rowHead:]; len(ids) > 0; ids = ids[shardLen:] {
-		e.desc.Shards = append(e.desc.Shards, blockstore.ShardID(ids))
+	rest := body[rowHead:]
+	if len(rest) < shardLen*len(e.desc.Shards) {
+		return nil, fmt.Errorf("%w: row of %d bytes", blockstore.ErrCorrupt, len(row))
+	}
+	for i := range e.desc.Shards {
+		e.desc.Shards[i], rest = blockstore.ShardID(rest), rest[shardLen:]
+	}
+	if len(rest) > 0 {
+		e.outline = rest
 	}
 	if err := e.desc.Validate(); err != nil {
 		return nil, fmt.Errorf("%w: %w", blockstore.ErrCorrupt, err)

@@ -19,7 +19,17 @@ type memory struct {
 	mu    sync.Mutex
 	nodes *lru[blockstore.Address, verified]
 	bulk  *lru[blockstore.Address, verified]
+	parts *lru[partKey, verified] // groups of chunks that were not read whole
 }
+
+// partKey names a group of a block.
+type partKey struct {
+	addr  blockstore.Address
+	group int
+}
+
+// partGroups is how many groups a block has at most.
+const partGroups = blockstore.MaxBlock/blockstore.OutlineGroup + 1
 
 // verified is the plaintext of a block, under the whole reference: who
 // knows the address but not the key gets nothing.
@@ -33,9 +43,11 @@ func newMemory(limit int64) *memory {
 		limit: limit,
 		nodes: newLRU[blockstore.Address, verified](),
 		bulk:  newLRU[blockstore.Address, verified](),
+		parts: newLRU[partKey, verified](),
 	}
 	m.nodes.gone = func(v verified) { v.plain.release() }
 	m.bulk.gone = m.nodes.gone
+	m.parts.gone = m.nodes.gone
 	return m
 }
 
@@ -79,11 +91,35 @@ func (m *memory) add(ref blockstore.Ref, p *plain) {
 	m.evict()
 }
 
-// evict brings the tier within its limit. Nodes may hold on to a third of it.
+// addPart is add for a group of a block.
+func (m *memory) addPart(ref blockstore.Ref, group int, p *plain) {
+	p.use(1)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.parts.put(partKey{ref.Address, group}, verified{ref, p}, int64(cap(p.bytes))+memoryCost)
+	m.evict()
+}
+
+// getPart is get for a group of a block.
+func (m *memory) getPart(ref blockstore.Ref, group int) (*plain, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c, ok := m.parts.get(partKey{ref.Address, group})
+	if !ok || c.ref != ref {
+		return nil, false
+	}
+	c.plain.use(1)
+	return c.plain, true
+}
+
+// evict brings the tier within its limit. Nodes may hold on to a third of it,
+// and parts to as much.
 func (m *memory) evict() {
-	keep := min(m.nodes.cost, m.limit/3)
+	third := m.limit / 3
+	keep := min(m.nodes.cost, third) + min(m.parts.cost, third)
 	m.bulk.shrink(m.limit - keep)
-	m.nodes.shrink(m.limit - m.bulk.cost)
+	m.parts.shrink(m.limit - m.bulk.cost - min(m.nodes.cost, third))
+	m.nodes.shrink(m.limit - m.bulk.cost - m.parts.cost)
 }
 
 func (m *memory) remove(addr blockstore.Address) {
@@ -91,20 +127,24 @@ func (m *memory) remove(addr blockstore.Address) {
 	defer m.mu.Unlock()
 	m.nodes.remove(addr)
 	m.bulk.remove(addr)
+	for group := range partGroups {
+		m.parts.remove(partKey{addr, group})
+	}
 }
 
 func (m *memory) used() int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.nodes.cost + m.bulk.cost
+	return m.nodes.cost + m.bulk.cost + m.parts.cost
 }
 
 // drop forgets everything and returns the bytes freed.
 func (m *memory) drop() int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	freed := m.nodes.cost + m.bulk.cost
+	freed := m.nodes.cost + m.bulk.cost + m.parts.cost
 	m.nodes.shrink(0)
 	m.bulk.shrink(0)
+	m.parts.shrink(0)
 	return freed
 }

@@ -317,7 +317,7 @@ func (v *Volume) readExtents(ctx context.Context, exts []extent, off int64, p []
 		e := exts[i]
 		from, to := max(off, e.Off), min(end, e.end())
 		clear(p[:from-off])
-		if err := v.o.Blocks.Read(ctx, v.sealer, e.Ref, int(from-e.Off), p[from-off:to-off]); err != nil {
+		if err := v.o.Blocks.Read(ctx, v.sealer, e.Ref, int(from-e.Off), p[from-off:to-off], false); err != nil {
 			return err
 		}
 		p, off = p[to-off:], to

@@ -20,6 +20,7 @@ type fetch struct {
 	dst  []byte
 	ref  blockstore.Ref // bytes skip… of this chunk
 	skip int
+	lone bool             // nobody is expected to ask for its neighbours
 	pos  cache.JournalPos // or of this journal record, if Ref is zero
 }
 
@@ -136,11 +137,17 @@ func (v *Volume) planBase(c *content, off int64, dst []byte, todo *[]fetch, wait
 		} else if !wait {
 			return ErrWouldBlock
 		} else {
-			*todo = append(*todo, fetch{dst: dst[:n], ref: e.Ref, skip: int(off - e.Off)})
+			*todo = append(*todo, fetch{dst: dst[:n], ref: e.Ref, skip: int(off - e.Off), lone: c.jumps(off)})
 		}
 		dst, off = dst[n:], off+n
 	}
 	return nil
+}
+
+// jumps reports whether a read at off has nothing to do with those before. Those
+// of one reader may overtake each other by as far as the kernel reads ahead.
+func (c *content) jumps(off int64) bool {
+	return off < c.seqEnd-aheadStep || off > c.seqEnd+aheadStep
 }
 
 // readAhead asks for the chunks that a sequential reader wants next.
@@ -174,7 +181,7 @@ func (v *Volume) fetchAll(ctx context.Context, todo []fetch) error {
 			}
 			continue
 		}
-		if err := v.o.Blocks.Read(ctx, v.sealer, f.ref, f.skip, f.dst); err != nil {
+		if err := v.o.Blocks.Read(ctx, v.sealer, f.ref, f.skip, f.dst, f.lone); err != nil {
 			return err
 		}
 	}
