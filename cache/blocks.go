@@ -83,6 +83,7 @@ type Blocks struct {
 	locks   addressLocks // one writer per address at a time
 	buffers bufferPool
 	plains  plainPool
+	decoded lately
 	rounds  rounds
 	counts  counters
 	running atomic.Pointer[Collection] // that is to be told of every put; or nil

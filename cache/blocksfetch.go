@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"pifs/blockstore"
 )
@@ -32,7 +33,9 @@ func (b *Blocks) fetch(ctx context.Context, s *blockstore.Sealer, ref blockstore
 	return p, nil
 }
 
-// readRaw appends the plaintext to dst. What cost a decode goes to the disk tier.
+// readRaw appends the plaintext to dst. What costs a decode for the second time
+// goes to the disk tier: to write all that is read once, while a store is away,
+// costs more than the decodes.
 func (b *Blocks) readRaw(ctx context.Context, e *entry, s *blockstore.Sealer, ref blockstore.Ref, dst []byte) ([]byte, error) {
 	raw, degraded, err := b.blockRaw(ctx, e, 0, int(e.desc.Length))
 	if err != nil {
@@ -40,13 +43,34 @@ func (b *Blocks) readRaw(ctx context.Context, e *entry, s *blockstore.Sealer, re
 	}
 	defer raw.Release()
 	out, err := s.OpenRaw(dst, raw, ref)
-	if err == nil && degraded {
+	if err == nil && degraded && b.decoded.again(ref.Address) {
 		buf := b.buffers.get(raw.Len())
 		defer b.buffers.put(buf)
 		*buf = raw.AppendTo(*buf)
 		b.disk.put(ctx, ref.Address, *buf)
 	}
 	return out, err
+}
+
+// lately remembers addresses for a while. Its zero value is ready.
+type lately struct {
+	mu   sync.Mutex
+	seen *lru[blockstore.Address, struct{}]
+}
+
+const latelySize = 16 << 10
+
+// again reports whether addr was asked about before.
+func (l *lately) again(addr blockstore.Address) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.seen == nil {
+		l.seen = newLRU[blockstore.Address, struct{}]()
+	}
+	_, before := l.seen.get(addr)
+	l.seen.put(addr, struct{}{}, 1)
+	l.seen.shrink(latelySize)
+	return before
 }
 
 // readChecked is readRaw with all checks.
@@ -63,7 +87,7 @@ func (b *Blocks) readChecked(ctx context.Context, e *entry, s *blockstore.Sealer
 		return dst, err
 	}
 	out, err := s.Open(dst, block, ref)
-	if err == nil && degraded {
+	if err == nil && degraded && b.decoded.again(ref.Address) {
 		b.disk.put(ctx, ref.Address, block)
 	}
 	return out, err

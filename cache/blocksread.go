@@ -55,6 +55,18 @@ func (b *Blocks) TryRead(ref blockstore.Ref, off int, dst []byte) bool {
 	return true
 }
 
+// TryLend is TryRead without a copy. The bytes must not be changed.
+func (b *Blocks) TryLend(ref blockstore.Ref, off, n int) (blockstore.Lent, bool) {
+	if off < 0 || off > int(ref.Size)-n {
+		return blockstore.Lent{}, false
+	}
+	p, ok := b.tryGet(ref)
+	if !ok {
+		return blockstore.Lent{}, false
+	}
+	return blockstore.Lent{Bytes: p.bytes[off : off+n], Return: p.release}, true
+}
+
 // get is Get with a user that the caller releases.
 func (b *Blocks) get(ctx context.Context, s *blockstore.Sealer, ref blockstore.Ref) (*plain, error) {
 	if p, ok := b.tryGet(ref); ok {

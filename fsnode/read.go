@@ -67,6 +67,47 @@ func (v *Volume) Read(ctx context.Context, ino Ino, off int64, p []byte, wait bo
 	return n, nil
 }
 
+// Lend is Read without a copy and without waiting, of bytes that memory has in a
+// row; ok is false for all others. The bytes must not be changed, and are the
+// caller's until it calls giveBack.
+func (v *Volume) Lend(ino Ino, off int64, n int) (b []byte, giveBack func(), ok bool) {
+	if ino >= VirtualIno {
+		return nil, nil, false
+	}
+	v.lock()
+	defer v.mu.Unlock()
+	in, err := v.inode(ino)
+	if err != nil || !in.rec.isFile() || in.rec.Inlined || off < 0 || off >= int64(in.rec.Size) {
+		return nil, nil, false
+	}
+	c, err := v.contentOf(in)
+	if err != nil {
+		return nil, nil, false
+	}
+	end := min(off+int64(n), int64(in.rec.Size))
+	i := searchExtent(c.base, off)
+	if i == len(c.base) || c.base[i].Off > off || c.base[i].end() < end || isFresh(c, off, end) {
+		return nil, nil, false
+	}
+	l, ok := v.o.Blocks.TryLend(c.base[i].Ref, int(off-c.base[i].Off), int(end-off))
+	if !ok {
+		return nil, nil, false
+	}
+	v.readAhead(c, off, end)
+	v.relatime(in)
+	return l.Bytes, l.Return, true
+}
+
+// isFresh reports whether anything between off and end is not stored.
+func isFresh(c *content, off, end int64) bool {
+	fresh := false
+	cache.Overlaps(c.fresh.Pieces(), off, end, func(_, _ int64, p *cache.Piece) error {
+		fresh = fresh || p != nil
+		return nil
+	})
+	return fresh
+}
+
 // useRecords is useJournal for what a read wants. v.mu is held.
 func (v *Volume) useRecords(todo []fetch, n int) {
 	for _, f := range todo {

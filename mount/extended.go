@@ -44,6 +44,11 @@ type Extended interface {
 	// WriteKeep is Write without clearing setuid and setgid.
 	WriteKeep(ctx context.Context, ino fsnode.Ino, off int64, p []byte, wait bool) (int, error)
 
+	// Lend returns n bytes of a file, fewer at its end, without a copy, or false
+	// if it has to wait, or has no such row of bytes at hand. They are the
+	// caller's, who does not change them, until it calls giveBack.
+	Lend(ino fsnode.Ino, off int64, n int) (b []byte, giveBack func(), ok bool)
+
 	// Accessed notes that a file is about to be read, and reports whether that
 	// moved its atime.
 	Accessed(ino fsnode.Ino) bool
