@@ -22,7 +22,8 @@ type content struct {
 	edited    bool // extents in [editLo, editHi) changed since the last save began
 	editLo    int64
 	editHi    int64
-	freshEdit bool // the fresh pieces changed since the last save began
+	freshEdit bool         // the fresh pieces changed since the last save began
+	saved     []savedPiece // the pieces in the database; of those who save, not under mu
 
 	flushing  bool
 	cut       int64 // smallest size since the flush began
@@ -53,6 +54,7 @@ func (v *Volume) contentOf(in *inode) (*content, error) {
 			}
 			c.tally.piece(off, p.Len, p.Zero)
 			c.fresh.Adopt(off, p.Len, p.Zero, p.Pos)
+			c.saved = append(c.saved, savedPiece{off, p})
 			return nil
 		}, int64(in.ino))
 	}

@@ -93,7 +93,7 @@ func (v *Volume) Fsync(ctx context.Context, ino Ino) error {
 	}
 	v.lock()
 	in, err := v.inode(ino)
-	big := err == nil && in.content != nil && (in.content.fresh.Bytes() >= streamBytes/4 || in.content.failed != nil)
+	big := err == nil && in.content != nil && (in.content.streams(streamBytes/4) || in.content.failed != nil)
 	v.mu.Unlock()
 	if err != nil {
 		return err

@@ -48,8 +48,11 @@ func (w *rowWriter) batch(b *batch, positions []cache.JournalPos) error {
 		}
 	}
 	for i, fp := range b.pieces {
-		row := freshRow{Len: fp.piece.Len, Zero: fp.piece.Zero, Pos: positions[i]}
-		if err := w.put("INSERT OR REPLACE INTO fresh VALUES(?,?,?)", 'f', b.inodes[fp.row].ino, uint64(fp.piece.Off), &row); err != nil {
+		row := &b.inodes[fp.row]
+		row.pieces = append(row.pieces, savedPiece{fp.piece.Off, freshRow{Len: fp.piece.Len, Zero: fp.piece.Zero, Pos: positions[i]}})
+	}
+	for i := range b.inodes {
+		if err := w.pieces(&b.inodes[i]); err != nil {
 			return err
 		}
 	}
@@ -98,15 +101,44 @@ func (w *rowWriter) inode(row *inodeRow) error {
 			return err
 		}
 	}
-	if row.fresh {
-		if err := w.exec("DELETE FROM fresh WHERE ino=?", ino); err != nil {
-			return err
-		}
-	}
 	if row.extent == nil {
 		return nil
 	}
 	return w.extents(row.ino, row.extent)
+}
+
+// pieces makes the fresh rows of a file those of row, and writes what differs
+// from the last time only: a file into which somebody writes here and there, with
+// an fsync each time, has thousands.
+func (w *rowWriter) pieces(row *inodeRow) error {
+	if !row.fresh {
+		return nil
+	}
+	was, now := row.content.saved, row.pieces
+	if len(now) == 0 && len(was) > 0 {
+		return w.exec("DELETE FROM fresh WHERE ino=?", int64(row.ino))
+	}
+	for len(was) > 0 || len(now) > 0 {
+		switch {
+		case len(now) == 0 || len(was) > 0 && was[0].off < now[0].off:
+			if err := w.exec("DELETE FROM fresh WHERE ino=? AND off=?", int64(row.ino), was[0].off); err != nil {
+				return err
+			}
+			was = was[1:]
+			continue
+		case len(was) > 0 && was[0] == now[0]:
+			was = was[1:]
+		default:
+			if err := w.put("INSERT OR REPLACE INTO fresh VALUES(?,?,?)", 'f', row.ino, uint64(now[0].off), &now[0].row); err != nil {
+				return err
+			}
+			if len(was) > 0 && was[0].off == now[0].off {
+				was = was[1:]
+			}
+		}
+		now = now[1:]
+	}
+	return nil
 }
 
 func (w *rowWriter) extents(ino Ino, e *extentEdit) error {

@@ -61,8 +61,17 @@ type inodeRow struct {
 	rec    record
 	dead   bool
 	extent *extentEdit
-	fresh  bool // the fresh rows are to be written anew
+	fresh  bool // the fresh pieces are to be as follows
 	tally  *tally
+
+	content *content     // of which they are
+	pieces  []savedPiece // filled in by the writer
+}
+
+// savedPiece is a fresh row as it stands in the database.
+type savedPiece struct {
+	off int64
+	row freshRow
 }
 
 type extentEdit struct {
@@ -168,7 +177,7 @@ func (v *Volume) collectContent(b *batch, row *inodeRow, c *content) {
 		return
 	}
 	c.freshEdit = false
-	row.fresh = true
+	row.fresh, row.content = true, c
 	pieces, _ := c.fresh.Freeze()
 	c.tally.Fresh = tallyOf(nil, pieces).Fresh
 	for _, p := range pieces {
@@ -261,6 +270,11 @@ func (v *Volume) write(ctx context.Context, b *batch) error {
 	if err := tx.Commit(); err != nil {
 		return full(fmt.Errorf("commit: %w", err))
 	}
+	for i := range b.inodes {
+		if row := &b.inodes[i]; row.fresh {
+			row.content.saved = row.pieces
+		}
+	}
 	failpoint.Hit(failpoint.MetaCommitted)
 	if err := v.guard.saved(v.db); err != nil {
 		v.o.Log.Warn("note save", "err", err)
@@ -306,12 +320,11 @@ func (v *Volume) journalPieces(b *batch) ([]cache.JournalPos, error) {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	crowded := v.budget.Used() > v.o.DirtyBytes/4
 	for i, fp := range b.pieces {
 		if fp.piece.Pos.Segment == 0 && positions[i].Segment != 0 {
 			b.segments[positions[i].Segment] = true
-			if c := b.inodes[fp.row].in.content; c != nil {
-				c.fresh.Journaled(fp.piece, positions[i], false)
-			}
+			b.inodes[fp.row].content.fresh.Journaled(fp.piece, positions[i], crowded)
 		}
 	}
 	return positions, nil

@@ -123,7 +123,7 @@ func (v *Volume) flushResting() {
 		switch {
 		case old.After(in.rec.Ctime):
 			v.enqueue(in, flushAll)
-		case in.content.fresh.Bytes() >= streamBytes/2:
+		case in.content.streams(streamBytes / 2):
 			v.enqueue(in, flushHead)
 		}
 	}

@@ -10,9 +10,13 @@ import (
 // begins while it is still being written.
 const streamBytes = 12 << 20
 
-// manyPieces is into how many pieces what is fresh of a file may be scattered
-// before a flush: they are in one list, which each write moves.
-const manyPieces = 4096
+// What is scattered over a file costs its flush a chunk for each piece, and is
+// as safe in the journal: it stays there until nobody writes for a while, or
+// until there are manyPieces, which each write moves in one list.
+const (
+	denseBytes = 64 << 10 // of the average piece of a file that is not scattered
+	manyPieces = 16 << 10
+)
 
 // Write places p at off in a file. With wait false it returns ErrWouldBlock,
 // having done nothing, when memory for fresh bytes is full; with wait true it
@@ -68,14 +72,27 @@ func (v *Volume) writeAs(ctx context.Context, ino Ino, off int64, p []byte, wait
 	}
 	v.freshChanged(in)
 	v.logged(ctx, op{Kind: opWrite, At: t, Ino: ino, Off: uint64(off), Mode: how}, p)
-	switch c := in.content; {
-	case c == nil:
-	case c.fresh.Bytes() >= streamBytes:
-		v.enqueue(in, flushHead)
-	case len(c.fresh.Pieces()) >= manyPieces:
-		v.enqueue(in, flushAll)
+	if c := in.content; c != nil {
+		v.enqueueGrown(in, c)
 	}
 	return len(p), nil
+}
+
+// enqueueGrown asks for a flush of a file of which much is fresh. v.mu is held.
+func (v *Volume) enqueueGrown(in *inode, c *content) {
+	switch {
+	case len(c.fresh.Pieces()) >= manyPieces:
+		v.enqueue(in, flushAll)
+	case c.streams(streamBytes):
+		v.enqueue(in, flushHead)
+	}
+}
+
+// streams reports whether at least so many bytes are fresh in memory, and not
+// scattered.
+func (c *content) streams(least int64) bool {
+	bytes := c.fresh.Bytes()
+	return bytes >= least && bytes >= int64(len(c.fresh.Pieces()))*denseBytes
 }
 
 // room waits until fresh bytes may be added. v.mu is held.
