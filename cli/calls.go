@@ -226,6 +226,7 @@ type statusResult struct {
 type activityLine struct {
 	Requests     map[string]uint64 `json:"requests,omitempty"` // of the kernel, by kind
 	Transactions uint64            `json:"transactions"`       // of SQLite, that changed something
+	Queries      uint64            `json:"queries,omitempty"`  // of a volume's database, for what memory did not have
 	ShardReads   uint64            `json:"shardReads,omitempty"`
 }
 

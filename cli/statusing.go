@@ -100,7 +100,8 @@ func (e *engine) volumeStatus(ctx context.Context, name string) volumeStatus {
 	err := e.reading(ctx, name, func(v *fsnode.Volume) error {
 		stats, err := v.Stats()
 		s.Logical, s.Inodes, s.Dirty = stats.Logical, stats.Inodes, stats.Dirty
-		s.Open, s.Known, s.Activity.Transactions = stats.Open, stats.Known, stats.Commits
+		s.Open, s.Known = stats.Open, stats.Known
+		s.Activity.Transactions, s.Activity.Queries = stats.Commits, stats.Queries
 		if stats.HasHead {
 			l := line(name, stats.Head)
 			s.Head = &l

@@ -37,11 +37,36 @@ type content struct {
 	ahead  int64 // read-ahead was asked up to here
 }
 
-// contentOf returns the content of a regular file, loading it. v.mu is held.
+// contentOf returns the content of a regular file, loading it. A file of one
+// chunk needs no row but its record. v.mu is held.
 func (v *Volume) contentOf(in *inode) (*content, error) {
 	if in.content != nil {
 		return in.content, nil
 	}
+	e, ok := in.rec.onlyExtent()
+	if !ok {
+		return v.loadContent(in)
+	}
+	c := &content{fresh: cache.NewFresh(v.budget), cut: math.MaxInt64, base: []extent{e}}
+	c.tally = tallyOf(c.base, nil)
+	in.content = c
+	v.weigh(in)
+	return c, nil
+}
+
+// onlyExtent returns the extent of a file that is a single chunk, as its root
+// says. It is for files whose content is not in memory: those have no fresh
+// bytes, because what a crash left of those is loaded before anything else.
+func (r *record) onlyExtent() (extent, bool) {
+	f := r.File
+	if f == nil || f.Height > 0 || f.Ref.IsZero() || uint64(f.Ref.Size) != r.Size {
+		return extent{}, false
+	}
+	return extent{Len: int64(r.Size), Ref: f.Ref}, true
+}
+
+// loadContent reads the content of a regular file from its rows. v.mu is held.
+func (v *Volume) loadContent(in *inode) (*content, error) {
 	c := &content{fresh: cache.NewFresh(v.budget), cut: math.MaxInt64}
 	var err error
 	c.base, err = v.db.extents(in.ino)
@@ -76,6 +101,9 @@ func (v *Volume) contentOf(in *inode) (*content, error) {
 func (v *Volume) allocated(in *inode) uint64 {
 	if in.rec.Inlined {
 		return uint64(len(in.rec.Inline)+4095) &^ 4095
+	}
+	if e, ok := in.rec.onlyExtent(); ok && in.content == nil {
+		return uint64(e.Len)
 	}
 	c, err := v.contentOf(in)
 	if err != nil {

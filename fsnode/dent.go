@@ -47,7 +47,7 @@ func (v *Volume) find(dir *inode, name string) (*dent, error) {
 		return d, nil
 	}
 	if !dir.complete {
-		if err := v.loadSlots(dir.ino, h); err != nil {
+		if err := v.loadNear(dir, h); err != nil {
 			return nil, err
 		}
 	}
@@ -127,6 +127,7 @@ func (v *Volume) setDent(d *dent, ino Ino, typ uint32) {
 
 // placeDent is setDent for a change that the directory's trees have already.
 func (v *Volume) placeDent(d *dent, ino Ino, typ uint32) {
+	v.forgetPage(d.key.parent)
 	cur := v.dents[d.key]
 	if cur == nil {
 		cur = &dent{key: d.key}

@@ -2,6 +2,7 @@ package fsnode
 
 import (
 	"bytes"
+	"reflect"
 	"testing"
 
 	"pifs/blockstore"
@@ -82,14 +83,25 @@ func FuzzFileIndex(f *testing.F) {
 func FuzzRows(f *testing.F) {
 	seed(f, &record{Mode: modeFile, Nlink: 1, Inlined: true, Inline: []byte("x"), Links: []link{{Parent: 1, Name: "n"}}})
 	seed(f, &record{Mode: modeDir, Trees: &trees{Dir: someTree, Side: someTree}})
+	seed(f, &record{Mode: modeFile, Nlink: 2, UID: 1 << 31, Size: 1 << 40, Mtime: Time{Sec: -1 << 40, Nsec: 999_999_999}, Ctime: Time{Sec: -3},
+		Xattrs: []Xattr{{Name: "user.a"}, {Name: "user.b", Value: make([]byte, 300)}}, File: &FileRoot{Height: 1, Ref: someRef}})
+	seed(f, &record{Mode: modeLink, Target: string(make([]byte, 70_000)), Links: make([]link, 20)})
 	seed(f, &dirent{Name: "n", Ino: 3, Type: modeFile})
 	seed(f, &extent{Off: 1, Len: 9000, Ref: someRef})
 	seed(f, &freshRow{Len: 3, Pos: cache.JournalPos{Segment: 1, Size: 3}})
 	seed(f, &manifestState{Dir: someTree})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		for _, v := range []any{new(record), new(dirent), new(extent), new(freshRow), new(manifestState), new(volumeCount)} {
-			if err := blockstore.Unmarshal(b, v); err == nil {
+			err := blockstore.Unmarshal(b, v)
+			if err == nil {
 				same(t, b, v)
+			}
+			if _, ok := v.(row); !ok {
+				continue
+			}
+			fast := reflect.New(reflect.TypeOf(v).Elem()).Interface()
+			if fastErr := decodeRow(b, fast); err == nil && (fastErr != nil || !reflect.DeepEqual(fast, v)) {
+				t.Fatalf("%x decodes to %+v, and without reflection to %+v, %v", b, v, fast, fastErr)
 			}
 		}
 	})

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 
 	"github.com/mattn/go-sqlite3"
@@ -41,8 +42,15 @@ type metaDB struct {
 
 // reader reads the database: as it is, or as it was when a snapshot began.
 type reader struct {
-	aead  cipher.AEAD
-	stmts map[string]*sql.Stmt
+	aead    cipher.AEAD
+	stmts   map[string]*sql.Stmt
+	scratch *sync.Pool     // of *scratch
+	queries *atomic.Uint64 // how many were asked
+}
+
+func newReader(aead cipher.AEAD) reader {
+	pool := &sync.Pool{New: func() any { return new(scratch) }}
+	return reader{aead: aead, stmts: map[string]*sql.Stmt{}, scratch: pool, queries: new(atomic.Uint64)}
 }
 
 // snapshot is a reader of the database as it was at one moment.
@@ -62,7 +70,7 @@ func openMeta(path string, key [32]byte) (*metaDB, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &metaDB{reader: reader{aead: aead, stmts: map[string]*sql.Stmt{}}}
+	m := &metaDB{reader: newReader(aead)}
 	blake3.DeriveKey("pifs 2026 directory name hash v1", key[:], m.hash[:])
 	abs, err := filepath.Abs(path)
 	if err != nil {
@@ -99,6 +107,7 @@ func metaError(err error) error {
 
 const (
 	qInode    = "SELECT v FROM inode WHERE ino=?"
+	qInodes   = "SELECT i.ino, i.v FROM json_each(?) AS j CROSS JOIN inode AS i ON i.ino=j.value"
 	qSlots    = "SELECT h, v FROM dirent WHERE parent=? AND h>=? AND h<?"
 	qList     = "SELECT h, v FROM dirent WHERE parent=? AND h>? ORDER BY h LIMIT ?"
 	qExtents  = "SELECT off, v FROM extent WHERE ino=? ORDER BY off"
@@ -109,7 +118,7 @@ const (
 )
 
 func (m *metaDB) prepare() error {
-	return m.reader.prepare(m.r.Prepare, qInode, qSlots, qList, qExtents, qFresh, qTally, qManifest, qKV)
+	return m.reader.prepare(m.r.Prepare, qInode, qInodes, qSlots, qList, qExtents, qFresh, qTally, qManifest, qKV)
 }
 
 func (m *reader) prepare(prepare func(q string) (*sql.Stmt, error), queries ...string) error {
@@ -129,7 +138,7 @@ func (m *metaDB) snapshot(ctx context.Context) (*snapshot, error) {
 	if err != nil {
 		return nil, fmt.Errorf("begin snapshot: %w", err)
 	}
-	s := &snapshot{reader: reader{aead: m.aead, stmts: map[string]*sql.Stmt{}}, tx: tx}
+	s := &snapshot{reader: newReader(m.aead), tx: tx}
 	err = s.prepare(func(q string) (*sql.Stmt, error) { return tx.PrepareContext(ctx, q) }, qInode, qSlots, qExtents, qManifest, qKV)
 	if err == nil {
 		var ignored volumeCount
@@ -186,34 +195,56 @@ func (m *metaDB) nameHash(name string) uint64 {
 	return binary.LittleEndian.Uint64(h[:])>>2 + firstCookie
 }
 
-// rowAAD binds a sealed row to its table and key.
-func rowAAD(table byte, a, b uint64) []byte {
-	out := make([]byte, 17)
-	out[0] = table
-	binary.LittleEndian.PutUint64(out[1:], a)
-	binary.LittleEndian.PutUint64(out[9:], b)
-	return out
+// scratch is memory for one row while it is sealed or opened.
+type scratch struct {
+	aad   [17]byte
+	plain []byte
+}
+
+// bind returns what binds a sealed row to its table and key.
+func (s *scratch) bind(table byte, a, b uint64) []byte {
+	s.aad[0] = table
+	binary.LittleEndian.PutUint64(s.aad[1:], a)
+	binary.LittleEndian.PutUint64(s.aad[9:], b)
+	return s.aad[:]
 }
 
 // seal encodes and encrypts a row.
 func (m *reader) seal(table byte, a, b uint64, v any) ([]byte, error) {
-	plain, err := blockstore.Marshal(v)
-	if err != nil {
+	s := m.scratch.Get().(*scratch)
+	defer m.scratch.Put(s)
+	var err error
+	if s.plain, err = blockstore.AppendMarshal(s.plain[:0], v); err != nil {
 		return nil, err
 	}
-	return m.aead.Seal(nil, nil, plain, rowAAD(table, a, b)), nil
+	return m.aead.Seal(nil, nil, s.plain, s.bind(table, a, b)), nil
 }
 
-// open decrypts and decodes a row; what does not open is ErrCorrupt.
+// open decrypts and decodes a row; what does not open is ErrCorrupt. v keeps
+// no reference to sealed.
 func (m *reader) open(table byte, a, b uint64, sealed []byte, v any) error {
-	plain, err := m.aead.Open(nil, nil, sealed, rowAAD(table, a, b))
+	s := m.scratch.Get().(*scratch)
+	defer m.scratch.Put(s)
+	plain, err := m.aead.Open(s.plain[:0], nil, sealed, s.bind(table, a, b))
 	if err != nil {
 		return fmt.Errorf("open row %c/%d/%d: %w", table, a, b, blockstore.ErrCorrupt)
 	}
-	if err := blockstore.Unmarshal(plain, v); err != nil {
+	s.plain = plain
+	if err := decodeRow(plain, v); err != nil {
 		return fmt.Errorf("decode row %c/%d/%d: %w", table, a, b, err)
 	}
 	return nil
+}
+
+// decodeRow decodes a row into v, which keeps no reference to it.
+func decodeRow(plain []byte, v any) error {
+	r, ok := v.(row)
+	if !ok {
+		return blockstore.Unmarshal(plain, v)
+	}
+	d := rowDecoder{b: plain}
+	r.decode(&d)
+	return d.end()
 }
 
 // inode reads a record; nil if there is none.
@@ -254,6 +285,7 @@ func kvHash(key string) uint64 {
 
 // row runs a query for at most one row; use is called while dst is valid.
 func (m *reader) row(q string, dst any, use func() error, args ...any) (bool, error) {
+	m.queries.Add(1)
 	rows, err := m.stmts[q].Query(args...)
 	if err != nil {
 		return false, fmt.Errorf("query metadata: %w", err)
@@ -270,6 +302,7 @@ func (m *reader) row(q string, dst any, use func() error, args ...any) (bool, er
 
 // each runs a query of (integer, blob) rows.
 func (m *reader) each(q string, fn func(k int64, v []byte) error, args ...any) error {
+	m.queries.Add(1)
 	rows, err := m.stmts[q].Query(args...)
 	if err != nil {
 		return fmt.Errorf("query metadata: %w", err)

@@ -1,12 +1,27 @@
 package fsnode
 
-import "context"
+import (
+	"context"
+	"sort"
+)
 
 // Readdir calls fn for the entries of a directory after cookie, in the order
 // of their cookies, until it returns false. The order is stable: an entry that
 // exists throughout is seen exactly once, whatever is created or removed
 // meanwhile.
 func (v *Volume) Readdir(ctx context.Context, ino Ino, cookie uint64, fn func(DirEntry) bool) error {
+	return v.readdir(ctx, ino, cookie, v.listPage, fn)
+}
+
+// ReaddirPlus is Readdir for who is going to Hold what it lists: the inodes of
+// many entries are read at once.
+func (v *Volume) ReaddirPlus(ctx context.Context, ino Ino, cookie uint64, fn func(DirEntry) bool) error {
+	return v.readdir(ctx, ino, cookie, v.listPlus, fn)
+}
+
+type lister func(ino Ino, cookie uint64) (entries []DirEntry, upTo uint64, more bool, err error)
+
+func (v *Volume) readdir(ctx context.Context, ino Ino, cookie uint64, list lister, fn func(DirEntry) bool) error {
 	if ino >= VirtualIno {
 		return v.views.readdir(ctx, ino, cookie, fn)
 	}
@@ -14,15 +29,15 @@ func (v *Volume) Readdir(ctx context.Context, ino Ino, cookie uint64, fn func(Di
 		v.Accessed(ino)
 	}
 	for more := true; more; {
-		var page []DirEntry
+		var entries []DirEntry
 		var err error
 		v.lock()
-		page, cookie, more, err = v.listPage(ino, cookie)
+		entries, cookie, more, err = list(ino, cookie)
 		v.mu.Unlock()
 		if err != nil {
 			return err
 		}
-		for _, e := range page {
+		for _, e := range entries {
 			if !fn(e) {
 				return nil
 			}
@@ -31,21 +46,79 @@ func (v *Volume) Readdir(ctx context.Context, ino Ino, cookie uint64, fn func(Di
 	return nil
 }
 
-const listPage = 128 // entries read from the database at a time
+const (
+	pageRows  = 256 // entries read from the database at a time
+	pagesKept = 8   // pages kept of directories that are being listed
+)
 
-// listPage returns entries after cookie: those of the database with what
-// memory knows better laid over them, the cookie they reach to, and whether
+// page is a part of a directory, kept because the kernel asks for less than is
+// read at a time: the entries with cookies in (from, upTo].
+type page struct {
+	dir        Ino // 0: none
+	from, upTo uint64
+	more       bool // there may be entries after upTo
+	entries    []DirEntry
+}
+
+// pageOf is where a page of dir is kept, if one is.
+func (v *Volume) pageOf(dir Ino) *page { return &v.pages[dir%pagesKept] }
+
+// forgetPage drops what is kept of the listing of dir, which changed.
+func (v *Volume) forgetPage(dir Ino) {
+	if p := v.pageOf(dir); p.dir == dir {
+		*p = page{}
+	}
+}
+
+// after returns the entries of p after cookie; false if p does not tell.
+func (p *page) after(dir Ino, cookie uint64) ([]DirEntry, bool) {
+	if p.dir != dir || cookie < p.from || cookie >= p.upTo && p.more {
+		return nil, false
+	}
+	i := sort.Search(len(p.entries), func(i int) bool { return p.entries[i].Next > cookie })
+	return p.entries[i:], true
+}
+
+// listPage returns entries after cookie, the cookie they reach to, and whether
 // there may be more. v.mu is held.
 func (v *Volume) listPage(ino Ino, cookie uint64) ([]DirEntry, uint64, bool, error) {
+	p := v.pageOf(ino)
+	entries, ok := p.after(ino, cookie)
+	if !ok {
+		made, err := v.readPage(ino, cookie)
+		if err != nil {
+			return nil, 0, false, err
+		}
+		*p, entries = made, made.entries
+	}
+	return entries, p.upTo, p.more, nil
+}
+
+// listPlus is listPage, and has memory hold the inodes. v.mu is held.
+func (v *Volume) listPlus(ino Ino, cookie uint64) ([]DirEntry, uint64, bool, error) {
+	entries, upTo, more, err := v.listPage(ino, cookie)
+	if err != nil {
+		return nil, 0, false, err
+	}
+	inos := make([]Ino, 0, len(entries))
+	for _, e := range entries {
+		inos = append(inos, e.Ino)
+	}
+	return entries, upTo, more, v.loadInodes(inos)
+}
+
+// readPage reads a page: what the database has, with what memory knows better
+// laid over it. v.mu is held.
+func (v *Volume) readPage(ino Ino, cookie uint64) (page, error) {
 	dir, err := v.dir(ino)
 	if err != nil {
-		return nil, 0, false, err
+		return page{}, err
 	}
-	rows, err := v.listRows(dir, cookie)
+	rows, err := v.listRows(dir, cookie, pageRows)
 	if err != nil {
-		return nil, 0, false, err
+		return page{}, err
 	}
-	upTo, more := uint64(1<<63-1), len(rows) == listPage
+	upTo, more := uint64(1<<63-1), len(rows) == pageRows
 	if more {
 		upTo = rows[len(rows)-1].key.h
 	}
@@ -54,14 +127,17 @@ func (v *Volume) listPage(ino Ino, cookie uint64) ([]DirEntry, uint64, bool, err
 		if d.key.parent != ino || d.key.h > upTo {
 			return false
 		}
-		if len(known) == listPage {
-			upTo, more = known[listPage-1].key.h, true
+		if len(known) == pageRows {
+			upTo, more = known[pageRows-1].key.h, true
 			return false
 		}
 		known = append(known, d)
 		return true
 	})
-	return merge(rows, known, upTo), upTo, more, nil
+	if cookie == 0 && !more {
+		dir.complete = true // all rows became entries in memory
+	}
+	return page{dir: ino, from: cookie, upTo: upTo, more: more, entries: merge(rows, known, upTo)}, nil
 }
 
 // merge returns the entries of both sorted lists up to cookie upTo; where both
@@ -89,14 +165,13 @@ func merge(rows, known []*dent, upTo uint64) []DirEntry {
 	return out
 }
 
-// listRows reads a page of a directory from the database, unless the database
-// has nothing of it.
-func (v *Volume) listRows(dir *inode, cookie uint64) ([]*dent, error) {
+// listRows reads at most limit entries of a directory from the database.
+func (v *Volume) listRows(dir *inode, cookie uint64, limit int) ([]*dent, error) {
 	var rows []*dent
 	err := v.db.each(qList, func(h int64, sealed []byte) error {
 		d, err := v.loadDent(dentKey{dir.ino, uint64(h)}, sealed)
 		rows = append(rows, d)
 		return err
-	}, int64(dir.ino), int64(cookie), listPage)
+	}, int64(dir.ino), int64(cookie), limit)
 	return rows, err
 }

@@ -37,6 +37,7 @@ type VolumeStats struct {
 	Known   int    // inodes that the kernel remembers
 	Changed time.Time
 	Commits uint64 // transactions of the database since it was opened
+	Queries uint64 // of the database since it was opened, of one row or many
 	Head    HeadInfo
 	HasHead bool
 }
@@ -54,7 +55,7 @@ func (v *Volume) Stats() (VolumeStats, error) {
 		Open: open, Known: len(v.refs),
 		Inodes: v.count.Inodes, Logical: v.count.Bytes, Dirty: v.budget.Used(),
 		Pending: len(v.pending.inodes) + len(v.pending.dents), Changed: v.changed,
-		Commits: v.db.commits.Load(), Head: h, HasHead: ok,
+		Commits: v.db.commits.Load(), Queries: v.db.queries.Load(), Head: h, HasHead: ok,
 	}, err
 }
 

@@ -94,6 +94,7 @@ type Volume struct {
 	dents   map[dentKey]*dent
 	refs    map[Ino]*refs
 	pinned  *btree.BTreeG[*dent] // dents that the database does not have yet
+	pages   [pagesKept]page      // of directories that are being listed
 	weight  int                  // bytes of inodes and dents, estimated
 	evictAt int                  // weight at which to make room
 	nextIno Ino
@@ -296,7 +297,7 @@ func (v *Volume) recover(ctx context.Context) error {
 	for _, ino := range inos {
 		in, err := v.inode(ino)
 		if err == nil {
-			_, err = v.contentOf(in)
+			_, err = v.loadContent(in)
 		}
 		if err != nil {
 			v.o.Log.Error("recover fresh bytes", "inode", ino, "err", err)

@@ -220,8 +220,8 @@ type status struct {
 }
 
 type activity struct {
-	Requests                 map[string]uint64
-	Transactions, ShardReads uint64
+	Requests                          map[string]uint64
+	Transactions, Queries, ShardReads uint64
 }
 
 func (d *drive) status() status {

@@ -329,6 +329,10 @@ func (m *memFS) Hold(ino fsnode.Ino) (fsnode.Attr, bool) {
 	return n.attr, true
 }
 
+func (m *memFS) ReaddirPlus(ctx context.Context, ino fsnode.Ino, cookie uint64, fn func(fsnode.DirEntry) bool) error {
+	return m.Readdir(ctx, ino, cookie, fn)
+}
+
 func (m *memFS) Readdir(_ context.Context, ino fsnode.Ino, cookie uint64, fn func(fsnode.DirEntry) bool) error {
 	list, err := m.list(ino, cookie)
 	for _, e := range list {

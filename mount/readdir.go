@@ -42,6 +42,9 @@ func (s *Server) list(c *call, l *listing, offset int64, size int) error {
 	if cookie < firstCookie {
 		cookie = 0
 	}
+	if fs, ok := s.fs.(Plus); ok && l.plus {
+		return fs.ReaddirPlus(c.ctx, c.node(), cookie, l.add)
+	}
 	return s.fs.Readdir(c.ctx, c.node(), cookie, l.add)
 }
 

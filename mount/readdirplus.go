@@ -1,6 +1,7 @@
 package mount
 
 import (
+	"context"
 	"encoding/binary"
 	"reflect"
 	"syscall"
@@ -18,6 +19,8 @@ const (
 
 // Plus is an FS that can look up what it lists. fsnode.Volume is one.
 type Plus interface {
+	// ReaddirPlus is Readdir of what Hold is called for.
+	ReaddirPlus(ctx context.Context, ino fsnode.Ino, cookie uint64, fn func(fsnode.DirEntry) bool) error
 	// Hold takes a reference on what a directory lists, as Lookup does, and
 	// returns false if it is gone or cannot be held but by its name. It may be
 	// called while FS lists.

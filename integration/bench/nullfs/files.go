@@ -156,6 +156,11 @@ func (f *FS) list(ino fsnode.Ino, at int, out []fsnode.DirEntry) ([]fsnode.DirEn
 	return out, at, nil
 }
 
+// ReaddirPlus is Readdir: everything is in memory.
+func (f *FS) ReaddirPlus(ctx context.Context, ino fsnode.Ino, cookie uint64, fn func(fsnode.DirEntry) bool) error {
+	return f.Readdir(ctx, ino, cookie, fn)
+}
+
 func (f *FS) Hold(ino fsnode.Ino) (fsnode.Attr, bool) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()

@@ -1,0 +1,61 @@
+package fsnode
+
+import "strconv"
+
+const (
+	// foreseen is how many rows may be read with one that is needed. A row
+	// that is read in order costs a tenth of one that is looked for.
+	foreseen = 16
+	// foreseenMost bounds the directories that are read as a whole because of
+	// lookups, and so how long one of these takes.
+	foreseenMost = 1024
+)
+
+// loadNear has memory hold the slots of hash h in dir. Who looks up many names
+// of a directory, as stat, git and go do, gets all of it, with its inodes: as
+// soon as that costs no more than what was looked up so far. v.mu is held.
+func (v *Volume) loadNear(dir *inode, h uint64) error {
+	dir.misses++
+	if size := dir.rec.Size; size > foreseenMost || size > dir.misses*foreseen {
+		return v.loadSlots(dir.ino, h)
+	}
+	const most = 2 * foreseenMost // size does not count what was removed and not saved yet
+	rows, err := v.listRows(dir, 0, most)
+	if err != nil || len(rows) == most {
+		return v.loadSlots(dir.ino, h) // what is damaged may be another name
+	}
+	dir.complete = true
+	inos := make([]Ino, 0, len(rows))
+	for _, d := range rows {
+		inos = append(inos, d.ino)
+	}
+	return v.loadInodes(inos)
+}
+
+// loadInodes has memory hold those inodes that there are, with one query for
+// all that it has not. A row that is damaged is left to whoever needs it. v.mu
+// is held.
+func (v *Volume) loadInodes(inos []Ino) error {
+	list := []byte{'['}
+	for _, ino := range inos {
+		if v.inodes[ino] != nil || ino == 0 {
+			continue
+		}
+		if len(list) > 1 {
+			list = append(list, ',')
+		}
+		list = strconv.AppendUint(list, ino, 10)
+	}
+	if len(list) == 1 {
+		return nil
+	}
+	return v.db.each(qInodes, func(n int64, sealed []byte) error {
+		in := &inode{ino: Ino(n)}
+		if v.inodes[in.ino] != nil || v.db.open('i', in.ino, 0, sealed, &in.rec) != nil {
+			return nil
+		}
+		v.inodes[in.ino] = in
+		v.weigh(in)
+		return nil
+	}, string(append(list, ']')))
+}
