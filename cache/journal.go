@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync"
 
+	"golang.org/x/sys/unix"
+
 	"pifs/blockstore"
 	"pifs/blockstore/failpoint"
 )
@@ -47,6 +49,7 @@ type Journal struct {
 	cur   uint32
 	size  uint64
 	dirty map[uint32]bool // segments written since the last Sync
+	names bool            // a segment was made since the folder was synced
 	buf   []byte
 }
 
@@ -139,7 +142,7 @@ func (j *Journal) current() (*os.File, error) {
 		return nil, fmt.Errorf("start journal segment: %w", err)
 	}
 	failpoint.Hit(failpoint.JournalStarted)
-	j.cur, j.size, j.files[seg] = seg, 0, f
+	j.cur, j.size, j.files[seg], j.names = seg, 0, f, true
 	return f, nil
 }
 
@@ -152,15 +155,18 @@ func (j *Journal) Sync() error {
 			files = append(files, f)
 		}
 	}
-	fresh := j.dirty
-	j.dirty = map[uint32]bool{}
+	fresh, names := j.dirty, j.names
+	j.dirty, j.names = map[uint32]bool{}, false
 	j.mu.Unlock()
 	if len(files) == 0 {
 		return nil
 	}
-	err := syncDir(j.dir)
+	var err error
+	if names {
+		err = syncDir(j.dir)
+	}
 	for _, f := range files {
-		if e := f.Sync(); e != nil && !errors.Is(e, fs.ErrClosed) {
+		if e := datasync(f); e != nil && !errors.Is(e, fs.ErrClosed) {
 			err = errors.Join(err, e)
 		}
 	}
@@ -172,6 +178,7 @@ func (j *Journal) Sync() error {
 	for seg := range fresh {
 		j.dirty[seg] = true
 	}
+	j.names = j.names || names
 	j.mu.Unlock()
 	return fmt.Errorf("sync journal: %w", err)
 }
@@ -248,6 +255,26 @@ func (j *Journal) Close() error {
 	}
 	j.files = map[uint32]*os.File{}
 	return err
+}
+
+// datasync leaves out the times, which nobody reads.
+func datasync(f *os.File) error {
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	closed := conn.Control(func(fd uintptr) {
+		for err = unix.EINTR; errors.Is(err, unix.EINTR); {
+			err = unix.Fdatasync(int(fd))
+		}
+	})
+	if closed != nil {
+		return fs.ErrClosed
+	}
+	if err != nil {
+		return &os.PathError{Op: "fdatasync", Path: f.Name(), Err: err}
+	}
+	return nil
 }
 
 func syncDir(dir string) error {
