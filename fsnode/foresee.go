@@ -19,16 +19,19 @@ func (v *Volume) loadNear(dir *inode, h uint64) error {
 	if size := dir.rec.Size; size > foreseenMost || size > dir.misses*foreseen {
 		return v.loadSlots(dir.ino, h)
 	}
-	const most = 2 * foreseenMost // size does not count what was removed and not saved yet
-	rows, err := v.listRows(dir, 0, most)
-	if err != nil || len(rows) == most {
-		return v.loadSlots(dir.ino, h) // what is damaged may be another name
+	inos := make([]Ino, 0, dir.rec.Size)
+	for cookie, more := uint64(0), true; more; {
+		rows, err := v.listRows(dir.ino, cookie)
+		if err != nil || len(inos) > 2*foreseenMost { // much was removed and not saved yet
+			return v.loadSlots(dir.ino, h) // what is damaged may be another name
+		}
+		for _, d := range rows {
+			inos = append(inos, d.ino)
+			cookie = d.key.h
+		}
+		more = len(rows) == pageRows
 	}
 	dir.complete = true
-	inos := make([]Ino, 0, len(rows))
-	for _, d := range rows {
-		inos = append(inos, d.ino)
-	}
 	return v.loadInodes(inos)
 }
 

@@ -109,7 +109,7 @@ const (
 	qInode    = "SELECT v FROM inode WHERE ino=?"
 	qInodes   = "SELECT i.ino, i.v FROM json_each(?) AS j CROSS JOIN inode AS i ON i.ino=j.value"
 	qSlots    = "SELECT h, v FROM dirent WHERE parent=? AND h>=? AND h<?"
-	qList     = "SELECT h, v FROM dirent WHERE parent=? AND h>? ORDER BY h LIMIT ?"
+	qList     = "SELECT h, v FROM dirent WHERE parent=? AND h>? ORDER BY h LIMIT 256" // pageRows; bound, SQLite would plan anew each time
 	qExtents  = "SELECT off, v FROM extent WHERE ino=? ORDER BY off"
 	qFresh    = "SELECT off, v FROM fresh WHERE ino=? ORDER BY off"
 	qTally    = "SELECT v FROM tally WHERE ino=?"

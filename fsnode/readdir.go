@@ -47,7 +47,7 @@ func (v *Volume) readdir(ctx context.Context, ino Ino, cookie uint64, list liste
 }
 
 const (
-	pageRows  = 256 // entries read from the database at a time
+	pageRows  = 256 // entries read from the database at a time, as qList says
 	pagesKept = 8   // pages kept of directories that are being listed
 )
 
@@ -114,7 +114,7 @@ func (v *Volume) readPage(ino Ino, cookie uint64) (page, error) {
 	if err != nil {
 		return page{}, err
 	}
-	rows, err := v.listRows(dir, cookie, pageRows)
+	rows, err := v.listRows(dir.ino, cookie)
 	if err != nil {
 		return page{}, err
 	}
@@ -165,13 +165,13 @@ func merge(rows, known []*dent, upTo uint64) []DirEntry {
 	return out
 }
 
-// listRows reads at most limit entries of a directory from the database.
-func (v *Volume) listRows(dir *inode, cookie uint64, limit int) ([]*dent, error) {
+// listRows reads at most pageRows entries of a directory from the database.
+func (v *Volume) listRows(dir Ino, cookie uint64) ([]*dent, error) {
 	var rows []*dent
 	err := v.db.each(qList, func(h int64, sealed []byte) error {
-		d, err := v.loadDent(dentKey{dir.ino, uint64(h)}, sealed)
+		d, err := v.loadDent(dentKey{dir, uint64(h)}, sealed)
 		rows = append(rows, d)
 		return err
-	}, int64(dir.ino), int64(cookie), limit)
+	}, int64(dir), int64(cookie))
 	return rows, err
 }
