@@ -98,6 +98,10 @@ func (v *Volume) save(ctx context.Context) error {
 		v.mu.Unlock()
 		return nil
 	}
+	if v.guard != nil && v.guard.altered != nil {
+		v.mu.Unlock()
+		return fmt.Errorf("save: %w", v.guard.altered)
+	}
 	b := v.collect()
 	v.mu.Unlock()
 	if b == nil {

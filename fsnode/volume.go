@@ -78,6 +78,8 @@ type Options struct {
 	// Renamed, if set, is told likewise of names that came or went.
 	Renamed func(parent Ino, name string)
 	Log     *slog.Logger
+
+	verifyNow int64 // of tests; 0: as the constant says
 }
 
 // Volume is one POSIX tree with its history. It is safe for concurrent use.
@@ -350,6 +352,7 @@ func (v *Volume) closeFiles() error {
 	if v.db == nil {
 		return err
 	}
+	v.guard.wait()
 	e := v.db.close()
 	if v.guard != nil && v.guard.f != nil {
 		// Nothing was saved without it, so there is nothing new to vouch for.
