@@ -14,6 +14,9 @@ func (c *checker) database(ctx context.Context) error {
 			c.problem(Problem{Path: "/", What: "cannot save: " + err.Error(), Lost: true})
 		}
 	}
+	if err := c.v.vouched(ctx); err != nil {
+		return c.spoiltDatabase(ctx, err.Error())
+	}
 	var verdict string
 	if err := c.v.db.r.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&verdict); err != nil || verdict != "ok" {
 		if err != nil {

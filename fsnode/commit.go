@@ -24,6 +24,9 @@ func (v *Volume) Commit(ctx context.Context, label string, progress func(done, t
 	if v.o.ReadOnly {
 		return HeadInfo{}, syscall.EROFS
 	}
+	if err := v.vouched(ctx); err != nil {
+		return HeadInfo{}, fmt.Errorf("commit: %w", err)
+	}
 	v.commitMu.Lock()
 	defer v.commitMu.Unlock()
 	if err := v.flushEverything(ctx, progress); err != nil {

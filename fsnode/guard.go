@@ -17,7 +17,13 @@ const (
 	guardFile  = "meta.state"
 	maxGuard   = 1 << 10  // bytes of a guard that we are ready to read
 	verifyRows = 32 << 20 // bytes of a database whose every row is read after a crash
-	verifyNow  = 64 << 20 // bytes of a database that is hashed before it is used
+)
+
+// The states of a guard.
+const (
+	guardOpen    = 'O' // in use, or left by a crash
+	guardClosed  = 'C'
+	guardAltered = 'D' // closed, and changed since: the database is not to be opened again
 )
 
 // guard stands outside the database and knows how many saves it had, and what
@@ -25,17 +31,11 @@ const (
 // its log or was changed while closed is noticed: SQLite takes a damaged log
 // for one that a crash cut off, and a flipped bit for what was written.
 //
-//	meta.state   'O', 'C' or 'D', then guardNote sealed as row g/0/0
-//
-// D says that the database was found altered. Who opens a large one does not
-// wait for its hash: it is made while the volume is in use, and until then
-// nothing is moved from SQLite's log into the file.
+//	meta.state   guardOpen, guardClosed or guardAltered, then guardNote sealed as row g/0/0
 type guard struct {
-	path    string
-	f       *os.File
-	gen     uint64        // saves that the database has; guarded by Volume.saveMu
-	altered error         // what the hash showed; guarded by Volume.saveMu
-	hashed  chan struct{} // closed when the hash is made; nil if nobody has to wait
+	path string
+	f    *os.File
+	gen  uint64 // saves that the database has; guarded by Volume.saveMu
 }
 
 type guardNote struct {
@@ -53,17 +53,14 @@ func (v *Volume) openGuarded(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var hash [32]byte
-	if len(raw) > 0 && raw[0] == 'D' {
+	if len(raw) > 0 && raw[0] == guardAltered {
 		return errAltered
 	}
-	closed := len(raw) > 0 && raw[0] == 'C'
-	later := closed && v.isLarge(path)
-	if closed && !later {
-		if hash, err = blockstore.HashFile(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("%w: %w", ErrDatabase, err)
-		}
+	d, err := openVouched(path)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrDatabase, err)
 	}
+	v.doubt = d
 	if v.db, err = openMeta(path, v.o.Keys.Local); err != nil {
 		return err
 	}
@@ -79,75 +76,20 @@ func (v *Volume) openGuarded(ctx context.Context) error {
 		return fmt.Errorf("%w: %w", ErrDatabase, err)
 	} else if !found {
 		v.lostAll = known && note.Gen > 0
+		close(d.done)
 		return nil // it is filled from the newest head
 	}
 	switch {
 	case known && note.Gen > gen:
 		return fmt.Errorf("%w: its last %d saves are gone, up to the one of %s", ErrDatabase,
 			note.Gen-gen, time.Unix(note.Time, 0).UTC().Format(time.RFC3339))
-	case known && later && note.Gen == gen:
-		return v.hashBeside(path, note.Hash)
-	case known && closed && note.Gen == gen && note.Hash != hash:
-		return errAltered
-	case known && closed && note.Gen == gen:
-		return nil
+	case known && raw[0] == guardClosed && note.Gen == gen:
+		d.hash = &note.Hash
 	}
-	return v.db.verify(ctx, path)
+	return v.vouch(ctx)
 }
 
 var errAltered = fmt.Errorf("%w: the file is not as it was closed", ErrDatabase)
-
-func (v *Volume) isLarge(path string) bool {
-	limit := int64(verifyNow)
-	if v.o.verifyNow > 0 {
-		limit = v.o.verifyNow
-	}
-	fi, err := os.Stat(path)
-	return err == nil && fi.Size() > limit
-}
-
-// hashBeside compares the file with its hash while the volume is in use.
-func (v *Volume) hashBeside(path string, want [32]byte) error {
-	const keep, move = "PRAGMA wal_autocheckpoint=0", "PRAGMA wal_autocheckpoint=1000"
-	if _, err := v.db.w.Exec(keep); err != nil {
-		return fmt.Errorf("%w: %w", ErrDatabase, err)
-	}
-	v.guard.hashed = make(chan struct{})
-	go func() {
-		defer close(v.guard.hashed)
-		got, err := blockstore.HashFile(path)
-		if err == nil && got == want {
-			_, err = v.db.w.Exec(move)
-		} else if err == nil {
-			err = errAltered
-		}
-		if err != nil {
-			v.disown(err)
-		}
-	}()
-	return nil
-}
-
-// disown ends all saving of a database that is not what it should be: what was
-// read from it may be wrong, and must not become what is stored.
-func (v *Volume) disown(cause error) {
-	v.saveMu.Lock()
-	defer v.saveMu.Unlock()
-	v.guard.altered = cause
-	err := v.guard.write(v.db, 'D', guardNote{Gen: v.guard.gen, Time: time.Now().Unix()})
-	if err == nil {
-		err = v.guard.f.Sync()
-	}
-	v.o.Log.Error("the metadata of a volume cannot be trusted: unmount it, and check it with --repair",
-		"volume", v.o.Name, "err", errors.Join(cause, err))
-}
-
-// wait returns when nobody reads the database beside its users any more.
-func (g *guard) wait() {
-	if g != nil && g.hashed != nil {
-		<-g.hashed
-	}
-}
 
 func readGuard(path string) ([]byte, error) {
 	fi, err := os.Stat(path)
@@ -168,7 +110,7 @@ func readGuard(path string) ([]byte, error) {
 // behind the database, which is no damage.
 func (g *guard) saved(db *metaDB) error {
 	g.gen++
-	return g.write(db, 'O', guardNote{Gen: g.gen, Time: time.Now().Unix()})
+	return g.write(db, guardOpen, guardNote{Gen: g.gen, Time: time.Now().Unix()})
 }
 
 func (g *guard) write(db *metaDB, state byte, n guardNote) (err error) {
@@ -194,14 +136,14 @@ func (g *guard) write(db *metaDB, state byte, n guardNote) (err error) {
 // close notes what the database at path, which was just closed, consists of.
 // One that left a log behind is not vouched for.
 func (g *guard) close(db *metaDB, path string) error {
-	if fi, err := os.Stat(path + "-wal"); g.altered != nil || err == nil && fi.Size() > 0 {
+	if fi, err := os.Stat(path + "-wal"); err == nil && fi.Size() > 0 {
 		return g.closeFile()
 	}
 	hash, err := blockstore.HashFile(path)
 	if err != nil {
 		return errors.Join(err, g.closeFile())
 	}
-	err = g.write(db, 'C', guardNote{Gen: g.gen, Time: time.Now().Unix(), Hash: hash})
+	err = g.write(db, guardClosed, guardNote{Gen: g.gen, Time: time.Now().Unix(), Hash: hash})
 	if err == nil {
 		err = g.f.Sync()
 	}

@@ -11,7 +11,7 @@ import (
 
 // openLarge opens the rig's volume as if its database were a large one.
 func openLarge(r *rig) {
-	r.adjust = func(o *Options) { o.verifyNow = 1 }
+	r.adjust = func(o *Options) { o.VouchAtOnce = 1 }
 	r.open()
 }
 
@@ -25,9 +25,8 @@ func TestLargeDatabaseIsHashedBesideItsUse(t *testing.T) {
 		if err := r.v.save(bg); err != nil {
 			t.Fatal(err)
 		}
-		r.v.guard.wait()
-		if err := r.v.save(bg); err != nil || r.v.guard.altered != nil {
-			t.Fatalf("after the hash: %v, %v", err, r.v.guard.altered)
+		if err := r.v.vouched(bg); err != nil {
+			t.Fatalf("after the hash: %v", err)
 		}
 	}
 	r.close()
@@ -53,7 +52,9 @@ func TestLargeDatabaseThatWasAltered(t *testing.T) {
 		t.Fatal(err)
 	}
 	openLarge(r)
-	r.v.guard.wait()
+	if err := r.v.vouched(bg); !errors.Is(err, ErrDatabase) {
+		t.Errorf("it is taken for sound: %v", err)
+	}
 	a, err := r.v.Create(bg, RootIno, "late", 0o644, root)
 	if err == nil {
 		err = r.v.Fsync(bg, a.Ino)

@@ -32,6 +32,9 @@ type Live struct {
 // way, so that every block that was put before it is named by what Live holds,
 // or by nothing. ctx bounds the snapshot as well.
 func (v *Volume) Live(ctx context.Context) (*Live, error) {
+	if err := v.vouched(ctx); err != nil {
+		return nil, fmt.Errorf("look at volume %s: %w", v.o.Name, err)
+	}
 	v.history.Lock()
 	defer v.history.Unlock()
 	v.commitMu.Lock()

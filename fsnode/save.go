@@ -98,9 +98,10 @@ func (v *Volume) save(ctx context.Context) error {
 		v.mu.Unlock()
 		return nil
 	}
-	if v.guard != nil && v.guard.altered != nil {
+	if err := v.doubt.err; err != nil {
+		v.lastSave = time.Now()
 		v.mu.Unlock()
-		return fmt.Errorf("save: %w", v.guard.altered)
+		return fmt.Errorf("save: %w", err)
 	}
 	b := v.collect()
 	v.mu.Unlock()

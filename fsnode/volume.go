@@ -65,10 +65,13 @@ type Options struct {
 	Stripes    Stripes
 	Space      Space // nil: as much as is wanted
 	ReadOnly   bool
-	FsyncSwarm bool          // fsync waits for full stripes, not for this disk only
-	DirtyBytes int64         // fresh bytes held in memory; 0: 64 MiB
-	CacheBytes int64         // metadata held in memory; 0: 96 MiB
-	CommitIdle time.Duration // a head is committed this long after a change; 0: 30 s
+	FsyncSwarm bool  // fsync waits for full stripes, not for this disk only
+	DirtyBytes int64 // fresh bytes held in memory; 0: 64 MiB
+	CacheBytes int64 // metadata held in memory; 0: 96 MiB
+	// VouchAtOnce is the size of meta.db up to which it is looked over before
+	// Open returns, and not afterwards; 0: 64 MiB.
+	VouchAtOnce int64
+	CommitIdle  time.Duration // a head is committed this long after a change; 0: 30 s
 	// Session, if set, is that of a daemon that is gone: the volume is opened
 	// as that daemon had it. See BeginSession.
 	Session *session.Memory
@@ -78,8 +81,6 @@ type Options struct {
 	// Renamed, if set, is told likewise of names that came or went.
 	Renamed func(parent Ino, name string)
 	Log     *slog.Logger
-
-	verifyNow int64 // of tests; 0: as the constant says
 }
 
 // Volume is one POSIX tree with its history. It is safe for concurrent use.
@@ -88,6 +89,7 @@ type Volume struct {
 	sealer  *blockstore.Sealer
 	db      *metaDB
 	guard   *guard
+	doubt   *doubt // of db, set once
 	journal *cache.Journal
 	budget  *cache.Budget
 
@@ -174,6 +176,9 @@ func Open(ctx context.Context, o Options) (*Volume, error) {
 	if o.CacheBytes == 0 {
 		o.CacheBytes = 96 << 20
 	}
+	if o.VouchAtOnce == 0 {
+		o.VouchAtOnce = vouchAtOnce
+	}
 	if o.CommitIdle == 0 {
 		o.CommitIdle = 30 * time.Second
 	}
@@ -216,6 +221,7 @@ func Open(ctx context.Context, o Options) (*Volume, error) {
 	}
 	if err != nil {
 		v.cancel()
+		v.tasks.Wait()
 		v.closeFiles()
 		return nil, fmt.Errorf("open volume %s: %w", o.Name, err)
 	}
@@ -350,12 +356,14 @@ func (v *Volume) closeFiles() error {
 		err = v.journal.Close()
 	}
 	if v.db == nil {
-		return err
+		return errors.Join(err, v.doubt.close())
 	}
-	v.guard.wait()
-	e := v.db.close()
-	if v.guard != nil && v.guard.f != nil {
-		// Nothing was saved without it, so there is nothing new to vouch for.
+	e := errors.Join(v.db.close(), v.doubt.close())
+	switch {
+	case v.guard == nil || v.guard.f == nil: // nothing was saved, so there is nothing new to vouch for
+	case v.doubt.err != nil:
+		e = errors.Join(e, v.guard.closeFile())
+	default:
 		e = errors.Join(e, v.guard.close(v.db, filepath.Join(v.o.Dir, metaFile)))
 	}
 	return errors.Join(err, e)

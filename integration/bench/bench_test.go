@@ -48,7 +48,7 @@ func newBench(t *testing.T, only string, runs int) *bench {
 	base := t.TempDir()
 	return &bench{
 		in: &inputs{base: base, sizes: tiny()}, sizes: tiny(), work: work, runs: runs,
-		base: base, program: filepath.Join(base, "pifs.bin"), log: t.Logf,
+		base: base, kept: base, program: filepath.Join(base, "pifs.bin"), log: t.Logf,
 	}
 }
 
@@ -79,7 +79,30 @@ func TestWorkloads(t *testing.T) {
 	if s := r.Summaries["create-4k-p1"][target.Pifs]; s.Requests < 4 || s.Transactions == 0 || s.Peak == 0 {
 		t.Errorf("what the daemon did is not seen: %+v", s)
 	}
+	findKept(t, ctx, *b)
 	testReport(t, r, len(b.work))
+}
+
+// findKept measures once more what b measured on volumes, and none is filled
+// again, nor one taken that has another number of files.
+func findKept(t *testing.T, ctx context.Context, b bench) {
+	t.Helper()
+	var err error
+	if b.work, err = choose(workloads(b.sizes), regexp.MustCompile("^walk$")); err != nil {
+		t.Fatal(err)
+	}
+	b.targets, b.log = nil, func(format string, args ...any) {
+		if strings.HasPrefix(format, "volume") {
+			t.Errorf("once more: "+format, args...)
+		}
+	}
+	if all, _, err := b.all(ctx, nil); err != nil || len(all) != 2 {
+		t.Errorf("volumes that were kept: %d samples, %v", len(all), err)
+	}
+	b.targets, b.sizes.huge = nil, b.sizes.huge+1
+	if _, _, err := b.all(ctx, nil); err == nil || !strings.Contains(err.Error(), "remove it") {
+		t.Errorf("a volume of another size: %v", err)
+	}
 }
 
 // TestRuns: what is made once is there in later runs, and the order changes.

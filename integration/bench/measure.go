@@ -23,6 +23,7 @@ type bench struct {
 	work    []workload
 	runs    int
 	base    string // everything lies below it
+	kept    string // but volumes of certain sizes, which lie below this
 	program string // pifs
 	log     func(format string, args ...any)
 

@@ -21,6 +21,7 @@ type options struct {
 	sizes   sizes
 	list    bool
 	dir     string
+	keep    string // "": volumes are removed with everything else
 	out     string
 	args    []string // as given
 }
@@ -67,6 +68,7 @@ choose with -run, or have a look with -quick.
   go run ./integration/bench -quick
   go run ./integration/bench -run 'untar|rm-rf' -targets pifs,null
   go run ./integration/bench -run commit -times 7
+  go run ./integration/bench -run 'mount|walk' -keep /var/tmp/volumes
 
 `
 
@@ -84,6 +86,7 @@ func parse(args []string) (options, error) {
 	size := f.Int64("size", 0, "`MiB` to write and read in sequence (default 1024, or 128 with -quick)")
 	f.BoolVar(&o.list, "list", false, "list the workloads and stop")
 	f.StringVar(&o.dir, "dir", os.TempDir(), "a folder on the disk to measure; everything lies below it")
+	f.StringVar(&o.keep, "keep", "", "a `folder` in which volumes of certain sizes are left, and found again by the next measurement")
 	f.StringVar(&o.out, "out", "integration/bench/out", "where figures and plots go")
 	if err := f.Parse(args); err != nil {
 		return o, err

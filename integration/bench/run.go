@@ -30,13 +30,22 @@ func (o options) run(ctx context.Context) (err error) {
 	if err := run(ctx, nil, "go", "build", "-o", program, "pifs/cli/pifs"); err != nil {
 		return err
 	}
+	kept := base
+	if o.keep != "" {
+		if kept, err = filepath.Abs(o.keep); err != nil {
+			return err
+		}
+		if err := os.MkdirAll(kept, 0o700); err != nil {
+			return err
+		}
+	}
 	machine := report.ThisMachine()
 	speed, err := budget(o.sizes.stream)
 	if err != nil {
 		return err
 	}
 	b := &bench{
-		in: &inputs{base: base, sizes: o.sizes}, sizes: o.sizes, work: work, runs: o.times, base: base, program: program,
+		in: &inputs{base: base, sizes: o.sizes}, sizes: o.sizes, work: work, runs: o.times, base: base, kept: kept, program: program,
 		log: func(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) },
 	}
 	all, notes, failed := b.all(ctx, o.targets)

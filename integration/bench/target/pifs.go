@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -21,10 +22,11 @@ type Volume struct {
 
 var _ Target = (*Volume)(nil)
 
-// OpenVolume makes and mounts an empty volume below base. bin is the program.
+// OpenVolume mounts the volume of that name below base, which it makes if it is
+// not there. bin is the program.
 func OpenVolume(ctx context.Context, base, bin, name string) (*Volume, error) {
 	v := &Volume{name: name, bin: bin, home: filepath.Join(base, name+".home"), path: filepath.Join(base, name)}
-	if err := os.Mkdir(v.path, 0o700); err != nil {
+	if err := os.Mkdir(v.path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
 	return v, v.Mount(ctx)
