@@ -146,6 +146,9 @@ func Mount(ctx context.Context, dir string, fs FS, opts Options) (*Server, error
 	if err != nil {
 		return nil, errors.Join(err, Unmount(dir, true), conn.Close())
 	}
+	if err := raiseReadahead(dir); err != nil {
+		s.log.Debug("mount", "err", err)
+	}
 	return s, nil
 }
 
