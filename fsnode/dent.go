@@ -89,16 +89,33 @@ func (v *Volume) loadDent(key dentKey, sealed []byte) (*dent, error) {
 	if d := v.dents[key]; d != nil && (d.ino != 0 || d.gen > v.saved) {
 		return d, nil
 	}
-	var row dirent
-	if err := v.db.open('d', key.parent, key.h, sealed, &row); err != nil {
+	d, err := v.db.dent(key, sealed)
+	if err != nil {
 		return nil, err
 	}
-	if old := v.dents[key]; old != nil {
+	return v.adoptDent(d), nil
+}
+
+// adoptDent has memory hold an entry that was read, and returns it, or what
+// memory knows better.
+func (v *Volume) adoptDent(d *dent) *dent {
+	if old := v.dents[d.key]; old != nil {
+		if old.ino != 0 || old.gen > v.saved {
+			return old
+		}
 		v.dropDent(old)
 	}
-	d := &dent{key: key, name: row.Name, ino: row.Ino, typ: row.Type}
 	v.addDent(d)
-	return d, nil
+	return d
+}
+
+// dent opens the row of an entry.
+func (m *reader) dent(key dentKey, sealed []byte) (*dent, error) {
+	var row dirent
+	if err := m.open('d', key.parent, key.h, sealed, &row); err != nil {
+		return nil, err
+	}
+	return &dent{key: key, name: row.Name, ino: row.Ino, typ: row.Type}, nil
 }
 
 func (v *Volume) addDent(d *dent) {
@@ -127,7 +144,7 @@ func (v *Volume) setDent(d *dent, ino Ino, typ uint32) {
 
 // placeDent is setDent for a change that the directory's trees have already.
 func (v *Volume) placeDent(d *dent, ino Ino, typ uint32) {
-	v.forgetPage(d.key.parent)
+	delete(v.pages, d.key.parent)
 	cur := v.dents[d.key]
 	if cur == nil {
 		cur = &dent{key: d.key}

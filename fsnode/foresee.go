@@ -39,26 +39,40 @@ func (v *Volume) loadNear(dir *inode, h uint64) error {
 // all that it has not. A row that is damaged is left to whoever needs it. v.mu
 // is held.
 func (v *Volume) loadInodes(inos []Ino) error {
-	list := []byte{'['}
+	missing := inos[:0:0]
 	for _, ino := range inos {
-		if v.inodes[ino] != nil || ino == 0 {
-			continue
+		if v.inodes[ino] == nil && ino != 0 {
+			missing = append(missing, ino)
 		}
-		if len(list) > 1 {
+	}
+	return v.db.inodes(missing, v.adoptInode)
+}
+
+// adoptInode has memory hold an inode that was read, unless it does already.
+func (v *Volume) adoptInode(in *inode) {
+	if v.inodes[in.ino] == nil {
+		v.inodes[in.ino] = in
+		v.weigh(in)
+	}
+}
+
+// inodes calls fn for those of inos that have a row that can be read.
+func (m *reader) inodes(inos []Ino, fn func(*inode)) error {
+	if len(inos) == 0 {
+		return nil
+	}
+	list := []byte{'['}
+	for i, ino := range inos {
+		if i > 0 {
 			list = append(list, ',')
 		}
 		list = strconv.AppendUint(list, ino, 10)
 	}
-	if len(list) == 1 {
-		return nil
-	}
-	return v.db.each(qInodes, func(n int64, sealed []byte) error {
+	return m.each(qInodes, func(n int64, sealed []byte) error {
 		in := &inode{ino: Ino(n)}
-		if v.inodes[in.ino] != nil || v.db.open('i', in.ino, 0, sealed, &in.rec) != nil {
-			return nil
+		if m.open('i', in.ino, 0, sealed, &in.rec) == nil {
+			fn(in)
 		}
-		v.inodes[in.ino] = in
-		v.weigh(in)
 		return nil
 	}, string(append(list, ']')))
 }

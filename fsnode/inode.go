@@ -21,6 +21,7 @@ type inode struct {
 	content  *content // of a regular file that is not inlined; loaded on use
 	complete bool     // of a directory: memory holds every entry there is
 	misses   uint64   // of a directory: how often a name was not in memory
+	listed   bool     // of a directory: somebody listed it
 	dead     bool     // destroyed; its rows go with the next save
 	weight   int      // bytes accounted in Volume.weight
 	touched  uint64   // the Volume.cuts at which all of its names were touched

@@ -48,31 +48,32 @@ func (v *Volume) readdir(ctx context.Context, ino Ino, cookie uint64, list liste
 
 const (
 	pageRows  = 256 // entries read from the database at a time, as qList says
-	pagesKept = 8   // pages kept of directories that are being listed
+	pagesKept = 128 // pages kept of directories that are being listed, or will be
 )
 
 // page is a part of a directory, kept because the kernel asks for less than is
 // read at a time: the entries with cookies in (from, upTo].
 type page struct {
-	dir        Ino // 0: none
+	dir        Ino
 	from, upTo uint64
 	more       bool // there may be entries after upTo
 	entries    []DirEntry
 }
 
-// pageOf is where a page of dir is kept, if one is.
-func (v *Volume) pageOf(dir Ino) *page { return &v.pages[dir%pagesKept] }
-
-// forgetPage drops what is kept of the listing of dir, which changed.
-func (v *Volume) forgetPage(dir Ino) {
-	if p := v.pageOf(dir); p.dir == dir {
-		*p = page{}
+// keepPage keeps p, and no more than pagesKept. v.mu is held.
+func (v *Volume) keepPage(p *page) {
+	for dir := range v.pages {
+		if len(v.pages) < pagesKept {
+			break
+		}
+		delete(v.pages, dir)
 	}
+	v.pages[p.dir] = p
 }
 
 // after returns the entries of p after cookie; false if p does not tell.
-func (p *page) after(dir Ino, cookie uint64) ([]DirEntry, bool) {
-	if p.dir != dir || cookie < p.from || cookie >= p.upTo && p.more {
+func (p *page) after(cookie uint64) ([]DirEntry, bool) {
+	if p == nil || cookie < p.from || cookie >= p.upTo && p.more {
 		return nil, false
 	}
 	i := sort.Search(len(p.entries), func(i int) bool { return p.entries[i].Next > cookie })
@@ -82,14 +83,20 @@ func (p *page) after(dir Ino, cookie uint64) ([]DirEntry, bool) {
 // listPage returns entries after cookie, the cookie they reach to, and whether
 // there may be more. v.mu is held.
 func (v *Volume) listPage(ino Ino, cookie uint64) ([]DirEntry, uint64, bool, error) {
-	p := v.pageOf(ino)
-	entries, ok := p.after(ino, cookie)
+	p := v.pages[ino]
+	entries, ok := p.after(cookie)
 	if !ok {
-		made, err := v.readPage(ino, cookie)
+		dir, err := v.dir(ino)
 		if err != nil {
 			return nil, 0, false, err
 		}
-		*p, entries = made, made.entries
+		rows, err := v.listRows(ino, cookie)
+		if err != nil {
+			return nil, 0, false, err
+		}
+		p = v.pageOf(dir, cookie, rows)
+		v.keepPage(p)
+		entries = p.entries
 	}
 	return entries, p.upTo, p.more, nil
 }
@@ -100,6 +107,9 @@ func (v *Volume) listPlus(ino Ino, cookie uint64) ([]DirEntry, uint64, bool, err
 	if err != nil {
 		return nil, 0, false, err
 	}
+	if cookie == 0 {
+		v.visited(ino, entries)
+	}
 	inos := make([]Ino, 0, len(entries))
 	for _, e := range entries {
 		inos = append(inos, e.Ino)
@@ -107,24 +117,16 @@ func (v *Volume) listPlus(ino Ino, cookie uint64) ([]DirEntry, uint64, bool, err
 	return entries, upTo, more, v.loadInodes(inos)
 }
 
-// readPage reads a page: what the database has, with what memory knows better
-// laid over it. v.mu is held.
-func (v *Volume) readPage(ino Ino, cookie uint64) (page, error) {
-	dir, err := v.dir(ino)
-	if err != nil {
-		return page{}, err
-	}
-	rows, err := v.listRows(dir.ino, cookie)
-	if err != nil {
-		return page{}, err
-	}
+// pageOf makes a page of what the database has after cookie, with what memory
+// knows better laid over it. v.mu is held.
+func (v *Volume) pageOf(dir *inode, cookie uint64, rows []*dent) *page {
 	upTo, more := uint64(1<<63-1), len(rows) == pageRows
 	if more {
 		upTo = rows[len(rows)-1].key.h
 	}
 	var known []*dent
-	v.pinned.AscendGreaterOrEqual(&dent{key: dentKey{ino, cookie + 1}}, func(d *dent) bool {
-		if d.key.parent != ino || d.key.h > upTo {
+	v.pinned.AscendGreaterOrEqual(&dent{key: dentKey{dir.ino, cookie + 1}}, func(d *dent) bool {
+		if d.key.parent != dir.ino || d.key.h > upTo {
 			return false
 		}
 		if len(known) == pageRows {
@@ -137,7 +139,7 @@ func (v *Volume) readPage(ino Ino, cookie uint64) (page, error) {
 	if cookie == 0 && !more {
 		dir.complete = true // all rows became entries in memory
 	}
-	return page{dir: ino, from: cookie, upTo: upTo, more: more, entries: merge(rows, known, upTo)}, nil
+	return &page{dir: dir.ino, from: cookie, upTo: upTo, more: more, entries: merge(rows, known, upTo)}
 }
 
 // merge returns the entries of both sorted lists up to cookie upTo; where both

@@ -21,6 +21,7 @@ func (v *Volume) start() {
 		v.chunkers <- nil
 		v.buffers <- nil
 	}
+	v.tasks.Go(v.walkAhead)
 	if v.o.ReadOnly {
 		return
 	}

@@ -98,7 +98,8 @@ type Volume struct {
 	dents   map[dentKey]*dent
 	refs    map[Ino]*refs
 	pinned  *btree.BTreeG[*dent] // dents that the database does not have yet
-	pages   [pagesKept]page      // of directories that are being listed
+	pages   map[Ino]*page        // of directories that are being listed, or will be
+	ahead   walk                 // who lists one directory after the other
 	weight  int                  // bytes of inodes and dents, estimated
 	evictAt int                  // weight at which to make room
 	nextIno Ino
@@ -198,12 +199,13 @@ func Open(ctx context.Context, o Options) (*Volume, error) {
 	v := &Volume{
 		o: o, sealer: blockstore.NewSealer(o.Keys.Scope), chunker: chunker,
 		inodes: map[Ino]*inode{}, dents: map[dentKey]*dent{}, refs: map[Ino]*refs{},
-		pinned: btree.NewG(32, dentLess), touched: map[Ino]*touchSet{},
+		pages: map[Ino]*page{}, pinned: btree.NewG(32, dentLess), touched: map[Ino]*touchSet{},
 		fresh: map[Ino]struct{}{}, queued: map[Ino]flushKind{}, spoiled: map[Ino]uint64{}, inUse: map[uint32]int{}, gen: 1, cuts: 1,
 	}
 	v.wake = sync.NewCond(&v.mu)
 	v.budget = cache.NewBudget(o.Space.Fresh())
 	v.kick = make(chan struct{}, 1)
+	v.ahead.kick = make(chan struct{}, 1)
 	v.pending = newPendingRows()
 	v.views = newViews(v)
 	v.ctx, v.cancel = context.WithCancel(context.WithoutCancel(ctx))
