@@ -81,13 +81,13 @@ func (v *Volume) takeCut() (*cut, error) {
 }
 
 // leave keeps a name touched beyond this cut.
-func (c *cut) leave(dir Ino, name string) {
+func (c *cut) leave(dir Ino, name string, ino Ino) {
 	t := c.left[dir]
 	if t == nil {
-		t = &touchSet{names: map[string]struct{}{}}
+		t = &touchSet{names: map[string]Ino{}}
 		c.left[dir] = t
 	}
-	t.names[name] = struct{}{}
+	t.names[name] = ino
 }
 
 func (v *Volume) fillCut(c *cut) error {
@@ -119,8 +119,8 @@ func (v *Volume) fillCut(c *cut) error {
 		if t.all {
 			err = v.cutAll(c, d)
 		} else {
-			for name := range t.names {
-				if err = v.cutName(c, in, d, name); err != nil {
+			for name, was := range t.names {
+				if err = v.cutName(c, in, d, name, was); err != nil {
 					break
 				}
 			}
@@ -175,7 +175,7 @@ func (v *Volume) cutAll(c *cut, d *dirCut) error {
 			return err
 		}
 		for _, e := range page {
-			if err := v.cutName(c, in, d, e.Name); err != nil {
+			if err := v.cutName(c, in, d, e.Name, e.Ino); err != nil {
 				return err
 			}
 		}
@@ -183,11 +183,15 @@ func (v *Volume) cutAll(c *cut, d *dirCut) error {
 	return nil
 }
 
-func (v *Volume) cutName(c *cut, dir *inode, d *dirCut, name string) error {
+// cutName adds a name that stood for the inode was, or 0, when it was touched.
+func (v *Volume) cutName(c *cut, dir *inode, d *dirCut, name string, was Ino) error {
 	if d.names[name] != nil {
 		return nil // a directory that is in the cut itself
 	}
 	n := v.peek(dir, name)
+	if in := v.inodes[was]; n.later && in != nil && slices.Contains(in.rec.Links, link{Parent: dir.ino, Name: name}) {
+		n = &nameCut{ino: was} // the snapshot may not have its last change
+	}
 	d.names[name] = n
 	in := v.inodes[n.ino]
 	if in == nil || n.later {
@@ -200,7 +204,7 @@ func (v *Volume) cutName(c *cut, dir *inode, d *dirCut, name string) error {
 	}
 	if v.isSpoiled(in) {
 		delete(d.names, name)
-		c.leave(d.ino, name)
+		c.leave(d.ino, name, in.ino)
 		return nil
 	}
 	var err error
@@ -360,9 +364,11 @@ func (v *Volume) endCut(c *cut, failed bool) {
 			continue
 		}
 		now.all = now.all || t.all
-		for name := range t.names {
-			now.names[name] = struct{}{}
-			v.touches++
+		for name, was := range t.names {
+			if _, ok := now.names[name]; !ok {
+				now.names[name] = was
+				v.touches++
+			}
 		}
 	}
 	if !c.since.IsZero() {

@@ -139,7 +139,7 @@ func (v *Volume) dropDent(d *dent) {
 // marked for saving and for the next commit. v.mu is held.
 func (v *Volume) setDent(d *dent, ino Ino, typ uint32) {
 	v.placeDent(d, ino, typ)
-	v.touch(d.key.parent, d.name)
+	v.touch(d.key.parent, d.name, ino)
 }
 
 // placeDent is setDent for a change that the directory's trees have already.
@@ -161,22 +161,27 @@ func (v *Volume) placeDent(d *dent, ino Ino, typ uint32) {
 // touchSet is the names of a directory whose entries in the Merkle tree are
 // out of date.
 type touchSet struct {
-	all   bool // unknown: compare every entry
-	names map[string]struct{}
+	all bool // unknown: compare every entry
+	// names with the inode that each stood for when it was touched last, or 0:
+	// the entry may have left memory, and the inode not be saved yet.
+	names map[string]Ino
 }
 
-// touch notes that a name's entry in the Merkle tree is out of date.
-func (v *Volume) touch(dir Ino, name string) {
+// touch notes that the entry in the Merkle tree of a name, which stands for
+// ino now, is out of date.
+func (v *Volume) touch(dir Ino, name string, ino Ino) {
 	v.unlogged()
 	t := v.touched[dir]
 	if t == nil {
-		t = &touchSet{names: map[string]struct{}{}}
+		t = &touchSet{names: map[string]Ino{}}
 		v.touched[dir] = t
 		v.pending.behind[dir] = true
 	}
 	if _, ok := t.names[name]; !ok && !t.all {
-		t.names[name] = struct{}{}
 		v.touches++
+	}
+	if !t.all {
+		t.names[name] = ino
 	}
 	if v.changed.IsZero() {
 		v.changed = now().Go()
@@ -192,9 +197,9 @@ func (v *Volume) touchInode(in *inode) {
 	}
 	in.touched = v.cuts
 	if in.ino == RootIno {
-		v.touch(0, "")
+		v.touch(0, "", RootIno)
 	}
 	for _, l := range in.rec.Links {
-		v.touch(l.Parent, l.Name)
+		v.touch(l.Parent, l.Name, in.ino)
 	}
 }

@@ -41,7 +41,7 @@ func TestAlteredWhileClosed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.v.touch(RootIno, "a")
+	r.v.touch(RootIno, "a", 0)
 	r.v.change(in)
 	r.v.mu.Unlock()
 	if _, err := r.v.Commit(bg, "", nil); !errors.Is(err, ErrDatabase) {
