@@ -29,7 +29,7 @@ const (
 
 	// memoryGoal is what the collector holds the heap to, in bytes: caches
 	// and fresh bytes are bounded to about 256 MiB, the rest is its room.
-	memoryGoal = 400 << 20
+	memoryGoal = 480 << 20
 )
 
 // daemonCommand is what `pifs mount` starts in the background.
