@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"syscall"
@@ -30,6 +31,11 @@ const (
 	// memoryGoal is what the collector holds the heap to, in bytes: caches
 	// and fresh bytes are bounded to about 256 MiB, the rest is its room.
 	memoryGoal = 480 << 20
+
+	// extraProcs is how many goroutines more than there are processors may be in
+	// Go code: most of ours are in system calls that wait for the kernel's next
+	// request or for a disk, and come back to find no place.
+	extraProcs = 2
 )
 
 // daemonCommand is what `pifs mount` starts in the background.
@@ -238,6 +244,9 @@ func (d *daemon) run(ctx context.Context) error {
 	served := make(chan error, 1)
 	go func() { served <- d.server.Serve() }()
 	debug.SetMemoryLimit(memoryGoal)
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + extraProcs)
+	}
 	d.engine.log.Info("daemon started", "pid", os.Getpid(), "home", d.engine.home.Dir)
 	defer d.explain()()
 	nobody := time.NewTimer(firstCall)
