@@ -45,6 +45,7 @@ type Journal struct {
 	aead cipher.AEAD
 
 	mu    sync.Mutex
+	there map[uint32]bool // segments in the folder
 	files map[uint32]*os.File
 	cur   uint32
 	size  uint64
@@ -67,13 +68,14 @@ func OpenJournal(dir string, key [32]byte) (*Journal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open journal: %w", err)
 	}
-	j := &Journal{dir: dir, aead: aead, files: map[uint32]*os.File{}, dirty: map[uint32]bool{}, size: journalSegment}
+	j := &Journal{dir: dir, aead: aead, there: map[uint32]bool{}, files: map[uint32]*os.File{}, dirty: map[uint32]bool{}, size: journalSegment}
 	segs, err := j.segments()
 	if err != nil {
 		return nil, err
 	}
 	for _, s := range segs {
 		j.cur = max(j.cur, s)
+		j.there[s] = true
 	}
 	if j.cur == 0 {
 		// Numbers are not used again: a database that was rolled back must not
@@ -142,7 +144,7 @@ func (j *Journal) current() (*os.File, error) {
 		return nil, fmt.Errorf("start journal segment: %w", err)
 	}
 	failpoint.Hit(failpoint.JournalStarted)
-	j.cur, j.size, j.files[seg], j.names = seg, 0, f, true
+	j.cur, j.size, j.files[seg], j.there[seg], j.names = seg, 0, f, true, true
 	return f, nil
 }
 
@@ -224,11 +226,7 @@ func (j *Journal) file(seg uint32) (*os.File, error) {
 func (j *Journal) Retain(used map[uint32]bool) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	segs, err := j.segments()
-	if err != nil {
-		return err
-	}
-	for _, s := range segs {
+	for s := range j.there {
 		if used[s] || s == j.cur && j.size < keepSegment {
 			continue
 		}
@@ -240,6 +238,7 @@ func (j *Journal) Retain(used map[uint32]bool) error {
 		if err := os.Remove(j.path(s)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("delete journal segment: %w", err)
 		}
+		delete(j.there, s)
 		failpoint.Hit(failpoint.JournalTrimmed)
 	}
 	return nil

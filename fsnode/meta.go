@@ -36,8 +36,9 @@ CREATE TABLE IF NOT EXISTS kv(k TEXT PRIMARY KEY, v BLOB NOT NULL);`
 type metaDB struct {
 	reader
 	w, r    *sql.DB
-	hash    [32]byte      // key of the name hash
-	commits atomic.Uint64 // transactions of w
+	edits   map[string]*sql.Stmt // of w, by query; for whoever saves
+	hash    [32]byte             // key of the name hash
+	commits atomic.Uint64        // transactions of w
 }
 
 // reader reads the database: as it is, or as it was when a snapshot began.
@@ -70,7 +71,7 @@ func openMeta(path string, key [32]byte) (*metaDB, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &metaDB{reader: newReader(aead)}
+	m := &metaDB{reader: newReader(aead), edits: map[string]*sql.Stmt{}}
 	blake3.DeriveKey("pifs 2026 directory name hash v1", key[:], m.hash[:])
 	abs, err := filepath.Abs(path)
 	if err != nil {
@@ -173,8 +174,10 @@ func (m *metaDB) clear(ctx context.Context) error {
 
 func (m *metaDB) close() error {
 	var err error
-	for _, s := range m.stmts {
-		err = errors.Join(err, s.Close())
+	for _, stmts := range []map[string]*sql.Stmt{m.stmts, m.edits} {
+		for _, s := range stmts {
+			err = errors.Join(err, s.Close())
+		}
 	}
 	if m.r != nil {
 		err = errors.Join(err, m.r.Close())

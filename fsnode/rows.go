@@ -14,15 +14,23 @@ type rowWriter struct {
 	ctx   context.Context
 	tx    *sql.Tx
 	db    *metaDB
-	stmts map[string]*sql.Stmt
+	stmts map[string]*sql.Stmt // of tx
+}
+
+func (m *metaDB) rowWriter(ctx context.Context, tx *sql.Tx) rowWriter {
+	return rowWriter{ctx: ctx, tx: tx, db: m, stmts: map[string]*sql.Stmt{}}
 }
 
 func (w *rowWriter) exec(q string, args ...any) error {
 	s := w.stmts[q]
 	if s == nil {
-		var err error
-		if s, err = w.tx.PrepareContext(w.ctx, q); err != nil {
-			return fmt.Errorf("prepare: %w", err)
+		if kept := w.db.edits[q]; kept != nil {
+			s = w.tx.StmtContext(w.ctx, kept)
+		} else {
+			var err error
+			if s, err = w.tx.PrepareContext(w.ctx, q); err != nil {
+				return fmt.Errorf("prepare: %w", err)
+			}
 		}
 		w.stmts[q] = s
 	}
@@ -30,6 +38,20 @@ func (w *rowWriter) exec(q string, args ...any) error {
 		return fmt.Errorf("write row: %w", err)
 	}
 	return nil
+}
+
+// keep has what was prepared stay so for the transactions to come. It is for
+// after the commit: the connection is free again. A statement that cannot be
+// kept is prepared each time.
+func (w *rowWriter) keep() {
+	for q := range w.stmts {
+		if w.db.edits[q] != nil {
+			continue
+		}
+		if s, err := w.db.w.Prepare(q); err == nil {
+			w.db.edits[q] = s
+		}
+	}
 }
 
 // put seals and writes one row of a table with a two-part key.

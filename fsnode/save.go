@@ -2,10 +2,10 @@ package fsnode
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"maps"
+	"sync"
 	"syscall"
 	"time"
 
@@ -246,10 +246,62 @@ func (v *Volume) settleBatch(b *batch) {
 	v.wake.Broadcast()
 }
 
-// write makes a batch durable: bytes first, then the rows that name them.
+// write makes a batch durable: the bytes, and with them the rows that name
+// them, which count from the commit on, for which the bytes are waited.
 func (v *Volume) write(ctx context.Context, b *batch) error {
 	positions, err := v.journalPieces(b)
 	if err != nil {
+		return err
+	}
+	bytes := make(chan error, 1)
+	go func() { bytes <- v.syncBytes(ctx, b, positions) }()
+	err = v.writeRows(ctx, b, positions, sync.OnceValue(func() error { return <-bytes }))
+	if err != nil {
+		return err
+	}
+	for i := range b.inodes {
+		if row := &b.inodes[i]; row.fresh {
+			row.content.saved = row.pieces
+		}
+	}
+	if err := v.guard.saved(v.db); err != nil {
+		v.o.Log.Warn("note save", "err", err)
+	}
+	return nil
+}
+
+// writeRows writes the rows of a batch in one transaction, which it commits when
+// bytes returns nil. It does not return before bytes does.
+func (v *Volume) writeRows(ctx context.Context, b *batch, positions []cache.JournalPos, bytes func() error) error {
+	defer bytes() // after an error, too: what it uses is the caller's
+	tx, err := v.db.w.BeginTx(ctx, nil)
+	if err != nil {
+		return full(fmt.Errorf("begin: %w", err))
+	}
+	defer tx.Rollback()
+	w := v.db.rowWriter(ctx, tx)
+	err = w.batch(b, positions)
+	if err == nil {
+		err = w.value("save", v.guard.gen+1)
+	}
+	if err != nil {
+		return full(err)
+	}
+	if err := bytes(); err != nil {
+		return err
+	}
+	failpoint.Hit(failpoint.MetaWriting)
+	if err := tx.Commit(); err != nil {
+		return full(fmt.Errorf("commit: %w", err))
+	}
+	failpoint.Hit(failpoint.MetaCommitted)
+	w.keep()
+	return nil
+}
+
+// syncBytes makes durable what the rows of a batch name.
+func (v *Volume) syncBytes(ctx context.Context, b *batch, positions []cache.JournalPos) error {
+	if err := v.syncPieces(b, positions); err != nil {
 		return err
 	}
 	if b.blocks {
@@ -258,32 +310,6 @@ func (v *Volume) write(ctx context.Context, b *batch) error {
 		}
 	}
 	failpoint.Hit(failpoint.SaveBytesDurable)
-	tx, err := v.db.w.BeginTx(ctx, nil)
-	if err != nil {
-		return full(fmt.Errorf("begin: %w", err))
-	}
-	defer tx.Rollback()
-	w := rowWriter{ctx: ctx, tx: tx, db: v.db, stmts: map[string]*sql.Stmt{}}
-	err = w.batch(b, positions)
-	if err == nil {
-		err = w.value("save", v.guard.gen+1)
-	}
-	if err != nil {
-		return full(err)
-	}
-	failpoint.Hit(failpoint.MetaWriting)
-	if err := tx.Commit(); err != nil {
-		return full(fmt.Errorf("commit: %w", err))
-	}
-	for i := range b.inodes {
-		if row := &b.inodes[i]; row.fresh {
-			row.content.saved = row.pieces
-		}
-	}
-	failpoint.Hit(failpoint.MetaCommitted)
-	if err := v.guard.saved(v.db); err != nil {
-		v.o.Log.Warn("note save", "err", err)
-	}
 	return nil
 }
 
@@ -300,10 +326,9 @@ func full(err error) error {
 }
 
 // journalPieces appends the pieces that are in memory only to the journal, and
-// returns the position of each.
+// returns the position of each. They are durable after syncPieces.
 func (v *Volume) journalPieces(b *batch) ([]cache.JournalPos, error) {
 	positions := make([]cache.JournalPos, len(b.pieces))
-	wrote := false
 	for i, fp := range b.pieces {
 		p := fp.piece
 		positions[i] = p.Pos
@@ -315,22 +340,32 @@ func (v *Volume) journalPieces(b *batch) ([]cache.JournalPos, error) {
 			return nil, err
 		}
 		positions[i] = pos
-		wrote = true
+	}
+	return positions, nil
+}
+
+// syncPieces syncs the journal, if it has pieces of the batch that were in
+// memory only, and notes where they stand.
+func (v *Volume) syncPieces(b *batch, positions []cache.JournalPos) error {
+	moved := func(i int) bool { return b.pieces[i].piece.Pos.Segment == 0 && positions[i].Segment != 0 }
+	wrote := false
+	for i := range b.pieces {
+		wrote = wrote || moved(i)
 	}
 	if !wrote {
-		return positions, nil
+		return nil
 	}
 	if err := v.journal.Sync(); err != nil {
-		return nil, err
+		return err
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	crowded := v.budget.Used() > v.o.DirtyBytes/4
 	for i, fp := range b.pieces {
-		if fp.piece.Pos.Segment == 0 && positions[i].Segment != 0 {
+		if moved(i) {
 			b.segments[positions[i].Segment] = true
 			b.inodes[fp.row].content.fresh.Journaled(fp.piece, positions[i], crowded)
 		}
 	}
-	return positions, nil
+	return nil
 }
