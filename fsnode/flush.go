@@ -37,7 +37,7 @@ func (v *Volume) enqueue(in *inode, kind flushKind) {
 	v.queued[in.ino] = max(have, kind)
 	if !ok {
 		v.queue = append(v.queue, in.ino)
-		v.wake.Broadcast()
+		v.work.Signal()
 	}
 }
 
@@ -68,7 +68,7 @@ func (v *Volume) flusher() {
 	for {
 		v.mu.Lock()
 		for len(v.queue) == 0 && !v.stopping {
-			v.wake.Wait()
+			v.work.Wait()
 		}
 		if v.stopping {
 			v.mu.Unlock()

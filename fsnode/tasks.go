@@ -38,6 +38,7 @@ func (v *Volume) stop() {
 	v.mu.Lock()
 	v.stopping = true
 	v.wake.Broadcast()
+	v.work.Broadcast()
 	v.mu.Unlock()
 	v.cancel()
 	v.tasks.Wait()

@@ -114,7 +114,8 @@ type Volume struct {
 	fresh    map[Ino]struct{}  // inodes with fresh bytes
 	queue    []Ino             // inodes to flush
 	queued   map[Ino]flushKind
-	wake     *sync.Cond // flushers: queue grew; writers: budget fell; flush ended
+	wake     *sync.Cond // writers: budget fell; flush ended; save ended
+	work     *sync.Cond // flushers: queue grew
 	chunker  *blockstore.Chunker
 	chunkers chan []byte    // what is being cut: a place for each flush or commit that may cut at a time
 	buffers  chan []byte    // chunks on their way into blocks
@@ -202,7 +203,7 @@ func Open(ctx context.Context, o Options) (*Volume, error) {
 		pages: map[Ino]*page{}, pinned: btree.NewG(32, dentLess), touched: map[Ino]*touchSet{},
 		fresh: map[Ino]struct{}{}, queued: map[Ino]flushKind{}, spoiled: map[Ino]uint64{}, inUse: map[uint32]int{}, gen: 1, cuts: 1,
 	}
-	v.wake = sync.NewCond(&v.mu)
+	v.wake, v.work = sync.NewCond(&v.mu), sync.NewCond(&v.mu)
 	v.budget = cache.NewBudget(o.Space.Fresh())
 	v.kick = make(chan struct{}, 1)
 	v.ahead.kick = make(chan struct{}, 1)
