@@ -19,6 +19,7 @@ func layers() map[string][]string {
 		"blockstore/failpoint": {},
 		"blockstore/blocktest": {"blockstore"},
 		"swarm":                {"blockstore", "blockstore/failpoint"},
+		"swarm/member":         {"blockstore", "swarm"},
 		"cache":                {"blockstore", "blockstore/failpoint"},
 		"fsnode/mst":           {"blockstore"},
 		"fsnode/session":       {},

@@ -28,8 +28,8 @@ func writeNew(path string, content []byte) error {
 	return syncDir(dir)
 }
 
-// replaceFile makes or replaces a file of mode 0600, durably.
-func replaceFile(path string, content []byte) error {
+// ReplaceFile makes or replaces a file of mode 0600, durably.
+func ReplaceFile(path string, content []byte) error {
 	dir := filepath.Dir(path)
 	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+"-*")
 	if err != nil {

@@ -49,7 +49,7 @@ func CreateIdentity(dir string) (Identity, error) {
 	if err := writeNew(filepath.Join(dir, IdentityFile), text); err != nil {
 		return Identity{}, fmt.Errorf("create identity: %w", err)
 	}
-	if err := replaceFile(filepath.Join(dir, identityCopy), text); err != nil {
+	if err := ReplaceFile(filepath.Join(dir, identityCopy), text); err != nil {
 		return Identity{}, fmt.Errorf("create identity: %w", err)
 	}
 	return id, nil
@@ -86,9 +86,9 @@ func confirmIdentity(dir string, want MemberID) error {
 	spared := spareErr == nil && spare.ID == want
 	switch {
 	case err == nil && !spared:
-		_ = replaceFile(second, text) // tried again when the store is opened next
+		_ = ReplaceFile(second, text) // tried again when the store is opened next
 	case err != nil && spared:
-		_ = replaceFile(first, spareText)
+		_ = ReplaceFile(first, spareText)
 		err = nil
 	}
 	return err
