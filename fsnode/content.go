@@ -23,7 +23,7 @@ type content struct {
 	editLo    int64
 	editHi    int64
 	freshEdit bool         // the fresh pieces changed since the last save began
-	saved     []savedPiece // the pieces in the database; of those who save, not under mu
+	saved     *savedPieces // of the inode, whatever content it has had
 
 	flushing  bool
 	cut       int64 // smallest size since the flush began
@@ -47,7 +47,7 @@ func (v *Volume) contentOf(in *inode) (*content, error) {
 	if !ok {
 		return v.loadContent(in)
 	}
-	c := &content{fresh: cache.NewFresh(v.budget), cut: math.MaxInt64, base: []extent{e}}
+	c := &content{fresh: cache.NewFresh(v.budget), cut: math.MaxInt64, base: []extent{e}, saved: new(savedPieces)}
 	c.tally = tallyOf(c.base, nil)
 	in.content = c
 	v.weigh(in)
@@ -67,7 +67,7 @@ func (r *record) onlyExtent() (extent, bool) {
 
 // loadContent reads the content of a regular file from its rows. v.mu is held.
 func (v *Volume) loadContent(in *inode) (*content, error) {
-	c := &content{fresh: cache.NewFresh(v.budget), cut: math.MaxInt64}
+	c := &content{fresh: cache.NewFresh(v.budget), cut: math.MaxInt64, saved: new(savedPieces)}
 	var err error
 	c.base, err = v.db.extents(in.ino)
 	c.tally = tallyOf(c.base, nil)
@@ -79,7 +79,7 @@ func (v *Volume) loadContent(in *inode) (*content, error) {
 			}
 			c.tally.piece(off, p.Len, p.Zero)
 			c.fresh.Adopt(off, p.Len, p.Zero, p.Pos)
-			c.saved = append(c.saved, savedPiece{off, p})
+			*c.saved = append(*c.saved, savedPiece{off, p})
 			return nil
 		}, int64(in.ino))
 	}

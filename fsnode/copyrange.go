@@ -94,11 +94,11 @@ func (v *Volume) shareExtents(from, to *inode) error {
 	case !c.fresh.Empty():
 		return ErrWouldBlock
 	}
-	version := uint64(0)
+	version, saved := uint64(0), new(savedPieces)
 	if to.content != nil {
-		version = to.content.version + 1
+		version, saved = to.content.version+1, to.content.saved
 	}
-	to.content = &content{fresh: cache.NewFresh(v.budget), cut: math.MaxInt64, base: c.base, version: version}
+	to.content = &content{fresh: cache.NewFresh(v.budget), cut: math.MaxInt64, base: c.base, version: version, saved: saved}
 	to.content.edit(0, maxFile)
 	to.content.freshEdit = true // rows of fresh pieces that it had go
 	to.rec.Inlined, to.rec.Inline = false, nil

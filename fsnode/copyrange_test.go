@@ -60,6 +60,35 @@ func TestCopyMovesNoData(t *testing.T) {
 	r.checkClean()
 }
 
+// TestCopyOverSavedBytes copies over a file whose fresh bytes have rows in the
+// database: the rows go with the bytes.
+func TestCopyOverSavedBytes(t *testing.T) {
+	r := newRig(t, nil)
+	want := noise(1, 9<<20)
+	src, dst := r.create(RootIno, "src", want), r.create(RootIno, "dst", nil)
+	r.commit()
+	r.write(dst, 0, noise(2, 20000))
+	if err := r.v.save(bg); err != nil {
+		t.Fatal(err)
+	}
+	none := uint64(0)
+	if _, err := r.v.Setattr(bg, dst, SetAttr{Size: &none}, true); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.v.CopyRange(bg, src, 0, dst, 0, math.MaxInt64, true); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.v.save(bg); err != nil {
+		t.Fatal(err)
+	}
+	r.crash()
+	r.open()
+	ino, _ := r.lookup(RootIno, "dst")
+	if !bytes.Equal(r.read(ino), want) {
+		t.Error("the copy is not what was copied")
+	}
+}
+
 // TestLinkLimit: a file has at most 65,000 names, as on ext4.
 func TestLinkLimit(t *testing.T) {
 	r := newRig(t, nil)

@@ -181,7 +181,7 @@ func (v *Volume) spawn(ino Ino, rec record, exts []extent) *inode {
 	in := &inode{ino: ino, rec: rec}
 	v.count.Inodes++
 	if rec.isFile() && !rec.Inlined {
-		in.content = &content{fresh: cache.NewFresh(v.budget), cut: math.MaxInt64, base: exts}
+		in.content = &content{fresh: cache.NewFresh(v.budget), cut: math.MaxInt64, base: exts, saved: new(savedPieces)}
 		in.content.edit(0, maxFile)
 	}
 	v.inodes[in.ino] = in

@@ -136,7 +136,7 @@ func (w *rowWriter) pieces(row *inodeRow) error {
 	if !row.fresh {
 		return nil
 	}
-	was, now := row.content.saved, row.pieces
+	was, now := *row.content.saved, row.pieces
 	if len(now) == 0 && len(was) > 0 {
 		return w.exec("DELETE FROM fresh WHERE ino=?", int64(row.ino))
 	}

@@ -74,6 +74,10 @@ type savedPiece struct {
 	row freshRow
 }
 
+// savedPieces are the fresh rows of a file in the database, in order. They
+// belong to whoever saves, and are not under mu.
+type savedPieces []savedPiece
+
 type extentEdit struct {
 	lo, hi int64
 	base   []extent
@@ -261,7 +265,7 @@ func (v *Volume) write(ctx context.Context, b *batch) error {
 	}
 	for i := range b.inodes {
 		if row := &b.inodes[i]; row.fresh {
-			row.content.saved = row.pieces
+			*row.content.saved = row.pieces
 		}
 	}
 	if err := v.guard.saved(v.db); err != nil {
