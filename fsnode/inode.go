@@ -142,11 +142,13 @@ func (v *Volume) attr(in *inode) Attr {
 
 func now() Time { return TimeOf(time.Now()) }
 
-// ref returns the use counts of ino, making them. v.mu is held.
-func (v *Volume) ref(ino Ino) *refs {
-	r := v.refs[ino]
-	if r == nil {
-		r = &refs{unsure: ino < v.log.unsure}
+// ref returns the lookups of ino, which has an entry then. v.mu is held.
+func (v *Volume) ref(ino Ino) refs {
+	r, ok := v.refs[ino]
+	if !ok {
+		if ino < v.log.unsure {
+			r = unsure
+		}
 		v.refs[ino] = r
 	}
 	return r
@@ -154,12 +156,13 @@ func (v *Volume) ref(ino Ino) *refs {
 
 // unref drops empty counts and destroys an inode that nobody can reach any
 // more. v.mu is held.
-func (v *Volume) unref(ino Ino, r *refs) {
-	if r.lookups > 0 || r.opens > 0 {
+func (v *Volume) unref(ino Ino) {
+	r := v.ref(ino)
+	if r.lookups() > 0 || v.opens[ino] != nil {
 		return
 	}
 	delete(v.refs, ino)
-	if r.unsure {
+	if r&unsure != 0 {
 		return
 	}
 	if in := v.inodes[ino]; in != nil && !in.dead && in.rec.Nlink == 0 {
@@ -196,20 +199,21 @@ func (v *Volume) Forget(ino Ino, n uint64) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.log.open = false
-	r := v.refs[ino]
-	if r == nil {
-		if ino >= v.log.unsure {
-			return
-		}
-		r = v.ref(ino)
+	if _, ok := v.refs[ino]; !ok && ino >= v.log.unsure {
+		return
 	}
-	r.unsure = r.unsure && n < r.lookups
-	r.lookups -= min(n, r.lookups)
-	v.unref(ino, r)
+	r := v.ref(ino)
+	if n < r.lookups() {
+		r -= refs(n)
+	} else {
+		r = 0 // and nothing is unsure any more
+	}
+	v.refs[ino] = r
+	v.unref(ino)
 }
 
 // linked takes a kernel reference and returns the attributes. v.mu is held.
 func (v *Volume) linked(in *inode) Attr {
-	v.ref(in.ino).lookups++
+	v.refs[in.ino] = v.ref(in.ino) + 1
 	return v.attr(in)
 }

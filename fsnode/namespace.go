@@ -356,7 +356,7 @@ func (v *Volume) unlinked(dir, in *inode, l link, t Time) {
 	if in.rec.Nlink == 0 {
 		v.count.Bytes -= fileBytes(in)
 		v.pending.orphans[in.ino] = true
-		v.unref(in.ino, v.ref(in.ino))
+		v.unref(in.ino)
 	}
 }
 

@@ -38,7 +38,7 @@ func (v *Volume) resume(ctx context.Context) error {
 		return fmt.Errorf("resume: %w", err)
 	}
 	v.mu.Lock()
-	v.refs = map[Ino]*refs{}
+	v.refs, v.opens = map[Ino]refs{}, map[Ino]*opens{}
 	v.log.unsure = v.nextIno
 	v.mu.Unlock()
 	v.o.Log.Info("session resumed", "operations", n)

@@ -41,7 +41,7 @@ func (v *Volume) Seek(ctx context.Context, ino Ino, off int64, hole, wait bool) 
 	if err != nil {
 		return 0, err
 	}
-	if r := v.refs[ino]; !wait && r != nil && r.writers > 0 && c.next(off, size, true) < size {
+	if o := v.opens[ino]; !wait && o != nil && o.writers > 0 && c.next(off, size, true) < size {
 		return 0, ErrWouldBlock
 	}
 	at := c.next(off, size, hole)

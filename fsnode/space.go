@@ -99,7 +99,7 @@ func (v *Volume) Flush(_ context.Context, ino Ino) error {
 	if in == nil || in.content == nil || in.content.fresh.Empty() {
 		return nil
 	}
-	if r := v.refs[ino]; r == nil || r.writers == 0 {
+	if o := v.opens[ino]; o == nil || o.writers == 0 {
 		return nil
 	}
 	if in.content.failed != nil {

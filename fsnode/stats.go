@@ -48,8 +48,8 @@ func (v *Volume) Stats() (VolumeStats, error) {
 	v.lock()
 	defer v.mu.Unlock()
 	open := 0
-	for _, r := range v.refs {
-		open += r.opens
+	for _, o := range v.opens {
+		open += o.all
 	}
 	return VolumeStats{
 		Open: open, Known: len(v.refs),

@@ -96,7 +96,8 @@ type Volume struct {
 	mu      mutex
 	inodes  map[Ino]*inode
 	dents   map[dentKey]*dent
-	refs    map[Ino]*refs
+	refs    map[Ino]refs         // of what the kernel knows or a program has open: without pointers, for these are millions
+	opens   map[Ino]*opens       // of what a program has open
 	pinned  *btree.BTreeG[*dent] // dents that the database does not have yet
 	pages   map[Ino]*page        // of directories that are being listed, or will be
 	ahead   walk                 // who lists one directory after the other
@@ -160,12 +161,18 @@ type volumeCount struct {
 	Bytes   uint64 // sum of the sizes of all files
 }
 
-// refs are the uses of an inode that keep it alive when its last name goes.
-type refs struct {
-	lookups uint64 // by the kernel
-	opens   int
-	writers int
-	unsure  bool // there may be more of them
+// refs are the lookups of an inode by the kernel, which keep it alive when its
+// last name goes. With the bit unsure there may be more of them.
+type refs uint64
+
+const unsure refs = 1 << 63
+
+func (r refs) lookups() uint64 { return uint64(r &^ unsure) }
+
+// opens are the uses of an inode by programs, which keep it alive too.
+type opens struct {
+	all     int
+	writers int // of them
 }
 
 // Open opens the volume in o.Dir, creating it when there is nothing yet, and
@@ -199,7 +206,7 @@ func Open(ctx context.Context, o Options) (*Volume, error) {
 	}
 	v := &Volume{
 		o: o, sealer: blockstore.NewSealer(o.Keys.Scope), chunker: chunker,
-		inodes: map[Ino]*inode{}, dents: map[dentKey]*dent{}, refs: map[Ino]*refs{},
+		inodes: map[Ino]*inode{}, dents: map[dentKey]*dent{}, refs: map[Ino]refs{}, opens: map[Ino]*opens{},
 		pages: map[Ino]*page{}, pinned: btree.NewG(32, dentLess), touched: map[Ino]*touchSet{},
 		fresh: map[Ino]struct{}{}, queued: map[Ino]flushKind{}, spoiled: map[Ino]uint64{}, inUse: map[uint32]int{}, gen: 1, cuts: 1,
 	}

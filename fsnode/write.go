@@ -249,10 +249,15 @@ func (v *Volume) Open(ctx context.Context, ino Ino, write bool) error {
 	if _, err := v.inode(ino); err != nil {
 		return err
 	}
-	r := v.ref(ino)
-	r.opens++
+	v.ref(ino)
+	o := v.opens[ino]
+	if o == nil {
+		o = new(opens)
+		v.opens[ino] = o
+	}
+	o.all++
 	if write {
-		r.writers++
+		o.writers++
 	}
 	return nil
 }
@@ -264,16 +269,19 @@ func (v *Volume) Release(ctx context.Context, ino Ino, write bool) {
 	}
 	v.lock()
 	defer v.mu.Unlock()
-	r := v.refs[ino]
-	if r == nil || r.opens == 0 {
+	o := v.opens[ino]
+	if o == nil {
 		return
 	}
-	r.opens--
-	if write && r.writers > 0 {
-		r.writers--
-		if in := v.inodes[ino]; in != nil && r.writers == 0 && !in.dead {
+	o.all--
+	if write && o.writers > 0 {
+		o.writers--
+		if in := v.inodes[ino]; in != nil && o.writers == 0 && !in.dead {
 			v.enqueueClosed(in)
 		}
 	}
-	v.unref(ino, r)
+	if o.all == 0 {
+		delete(v.opens, ino)
+	}
+	v.unref(ino)
 }
