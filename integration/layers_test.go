@@ -20,6 +20,7 @@ func layers() map[string][]string {
 		"blockstore/blocktest": {"blockstore"},
 		"swarm":                {"blockstore", "blockstore/failpoint"},
 		"swarm/member":         {"blockstore", "swarm"},
+		"swarm/wire":           {"blockstore", "swarm"},
 		"cache":                {"blockstore", "blockstore/failpoint"},
 		"fsnode/mst":           {"blockstore"},
 		"fsnode/session":       {},
