@@ -21,6 +21,7 @@ func layers() map[string][]string {
 		"swarm":                {"blockstore", "blockstore/failpoint"},
 		"swarm/member":         {"blockstore", "swarm"},
 		"swarm/wire":           {"blockstore", "swarm"},
+		"swarm/meet":           {"blockstore", "swarm", "swarm/member"},
 		"cache":                {"blockstore", "blockstore/failpoint"},
 		"fsnode/mst":           {"blockstore"},
 		"fsnode/session":       {},

@@ -110,16 +110,16 @@ func UnmarshalGenesis(b []byte) (Genesis, error) {
 	return g, g.Check()
 }
 
-// nameable reports whether s may be shown to people: bounded, and nothing in
-// it that a terminal would obey.
-func nameable(s string) bool {
-	if len(s) > MaxName || !utf8.ValidString(s) {
-		return false
-	}
+// nameable reports whether s may name something: bounded, and printable.
+func nameable(s string) bool { return len(s) <= MaxName && printable(s) }
+
+// printable reports whether s may be shown to people: there is nothing in it
+// that a terminal would obey.
+func printable(s string) bool {
 	for _, r := range s {
 		if !unicode.IsPrint(r) {
 			return false
 		}
 	}
-	return true
+	return utf8.ValidString(s)
 }
