@@ -65,6 +65,7 @@ type umountResult struct {
 	Undelivered string    `json:"undelivered,omitempty"` // what the stores did not take
 	Left        int       `json:"left"`                  // mounts that the daemon still serves
 	Daemon      int       `json:"daemon"`                // its pid
+	Stays       bool      `json:"stays"`                 // whatever is left: it serves a node
 }
 
 type volumeArgs struct{ Volume string }

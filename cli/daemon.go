@@ -86,14 +86,21 @@ func backgroundDaemon(env Env, c *cli.Context) error {
 
 // daemon serves the engine of one home until its last mount is gone.
 type daemon struct {
-	engine *engine
+	home   *home.Home
+	node   *node // of one that stays; else the engine has it
+	stay   bool  // it serves a node, and ends by a signal only
+	open   func(context.Context) (*engine, error)
 	lock   *home.Lock
-	log    *home.Log
+	file   *home.Log
+	log    *slog.Logger
 	server *control.Server
 
+	opening sync.Mutex // held while the engine is opened; taken before mu
+
 	mu       sync.Mutex
-	active   int  // calls that run
-	stopping bool // no new calls
+	engine   *engine // nil as long as one that stays has not needed it
+	active   int     // calls that run
+	stopping bool    // no new calls
 	idle     chan struct{}
 }
 
@@ -104,6 +111,7 @@ type daemonOptions struct {
 	dir   string // of the home
 	ask   home.AskFunc
 	also  io.Writer   // receives a copy of the log; nil: stderr is the log's
+	stay  bool        // serve the node of the home, and open the rest when a call needs it
 	link  *hold.Link  // to the holder; nil: there is none
 	items []hold.Item // what the last daemon left
 }
@@ -117,7 +125,7 @@ func newDaemon(ctx context.Context, o daemonOptions) (d *daemon, err error) {
 	}
 	now, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
 	defer cancel()
-	d = &daemon{idle: make(chan struct{}, 1)}
+	d = &daemon{home: h, stay: o.stay, idle: make(chan struct{}, 1)}
 	if d.lock, err = o.acquire(now, h.Dir); err != nil {
 		return nil, err
 	}
@@ -126,28 +134,80 @@ func newDaemon(ctx context.Context, o daemonOptions) (d *daemon, err error) {
 			err = errors.Join(err, d.close(ctx))
 		}
 	}()
-	if d.log, err = h.OpenLog(o.also == nil); err != nil {
+	if d.file, err = h.OpenLog(o.also == nil); err != nil {
 		return d, err
 	}
-	var out io.Writer = d.log
+	var out io.Writer = d.file
 	if o.also != nil {
-		out = io.MultiWriter(d.log, o.also)
+		out = io.MultiWriter(d.file, o.also)
 	}
-	keys, err := h.Keys(o.ask)
-	if err != nil {
-		return d, err
-	}
-	if d.engine, err = openEngine(ctx, h, keys, slog.New(slog.NewTextHandler(out, nil)), false); err != nil {
-		return d, err
-	}
-	d.engine.unmounted = d.poke
-	d.engine.watching.Go(func() { d.engine.watchSpace(d.engine.ctx) })
-	if err = d.hold(ctx, o); err != nil {
+	d.log = slog.New(slog.NewTextHandler(out, nil))
+	d.open = func(ctx context.Context) (*engine, error) { return d.openEngine(ctx, o.ask) }
+	if err = d.begin(ctx, o); err != nil {
 		return d, err
 	}
 	d.server, err = control.Listen(h.Socket(), d, onWire)
 	failpoint.Hit(failpoint.DaemonListening)
 	return d, err
+}
+
+// begin opens what is served at once: the node of a daemon that stays, the
+// engine of any other.
+func (d *daemon) begin(ctx context.Context, o daemonOptions) (err error) {
+	if o.stay {
+		if d.node, err = openNode(d.home, d.log, true); err == nil && d.node == nil {
+			err = noSwarm(d.home)
+		}
+		return err
+	}
+	if _, err := d.use(ctx); err != nil {
+		return err
+	}
+	return d.hold(ctx, o)
+}
+
+// use returns the engine, which it opens when it is needed first.
+func (d *daemon) use(ctx context.Context) (*engine, error) {
+	d.opening.Lock()
+	defer d.opening.Unlock()
+	if e := d.opened(); e != nil {
+		return e, nil
+	}
+	e, err := d.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.engine = e
+	return e, nil
+}
+
+// opened returns the engine, or nil if nothing needed it yet.
+func (d *daemon) opened() *engine {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.engine
+}
+
+func (d *daemon) openEngine(ctx context.Context, ask home.AskFunc) (*engine, error) {
+	keys, err := d.home.Keys(ask)
+	if err != nil {
+		return nil, err
+	}
+	n := d.node
+	if n == nil {
+		if n, err = openNode(d.home, d.log, true); err != nil {
+			return nil, err
+		}
+	}
+	e, err := openEngineAt(ctx, n, n != d.node, d.home, keys, d.log, false)
+	if err != nil {
+		return nil, err
+	}
+	e.stays, e.unmounted = d.stay, d.poke
+	e.watching.Go(func() { e.watchSpace(e.ctx) })
+	return e, nil
 }
 
 // acquire takes the lock of the home, or goes on with the last daemon's.
@@ -170,11 +230,11 @@ func (d *daemon) hold(ctx context.Context, o daemonOptions) error {
 	}
 	d.engine.link = o.link
 	if err := d.engine.resume(ctx, o.items); err != nil {
-		d.engine.log.Warn("a mount is lost", "err", err)
+		d.log.Warn("a mount is lost", "err", err)
 	}
 	go func() {
 		o.link.Gone()
-		d.engine.log.Warn("the holder is gone: mounts end with this daemon", "pid", os.Getpid())
+		d.log.Warn("the holder is gone: mounts end with this daemon", "pid", os.Getpid())
 	}()
 	return o.link.Serving()
 }
@@ -198,15 +258,27 @@ func (d *daemon) Call(ctx context.Context, name string, args json.RawMessage, em
 		d.mu.Unlock()
 		d.poke()
 	}()
-	raw, err := d.engine.Call(ctx, name, args, emit)
+	raw, err := d.pass(ctx, name, args, emit)
 	calm = true
 	return raw, err
+}
+
+// pass passes a call to who answers it.
+func (d *daemon) pass(ctx context.Context, name string, args json.RawMessage, emit func(control.Event) error) (json.RawMessage, error) {
+	if d.node != nil && d.opened() == nil && d.node.calls()[name] != nil {
+		return d.node.Call(ctx, name, args, emit)
+	}
+	e, err := d.use(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return e.Call(ctx, name, args, emit)
 }
 
 // panicked ends the daemon, as a panic anywhere else does: the HTTP server
 // would go on with whatever lock is held.
 func (d *daemon) panicked(call string, p any) {
-	d.engine.log.Error("panic while serving a call: the daemon ends", "call", call, "stack", string(debug.Stack()))
+	d.log.Error("panic while serving a call: the daemon ends", "call", call, "stack", string(debug.Stack()))
 	go panic(p)
 	select {}
 }
@@ -224,7 +296,7 @@ func (d *daemon) poke() {
 func (d *daemon) finish() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.stopping = d.stopping || d.active == 0 && d.engine.mounts() == 0
+	d.stopping = d.stopping || !d.stay && d.active == 0 && d.engine.mounts() == 0
 	return d.stopping
 }
 
@@ -232,8 +304,11 @@ func (d *daemon) finish() bool {
 func (d *daemon) refuse() {
 	d.mu.Lock()
 	d.stopping = true
+	e := d.engine
 	d.mu.Unlock()
-	d.engine.dismiss()
+	if e != nil {
+		e.dismiss()
+	}
 }
 
 // run serves until the last mount is gone or a signal arrives, and leaves
@@ -247,24 +322,30 @@ func (d *daemon) run(ctx context.Context) error {
 	if os.Getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + extraProcs)
 	}
-	d.engine.log.Info("daemon started", "pid", os.Getpid(), "home", d.engine.home.Dir)
+	d.log.Info("daemon started", "pid", os.Getpid(), "home", d.home.Dir)
 	defer d.explain()()
 	nobody := time.NewTimer(firstCall)
 	defer nobody.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			d.engine.log.Info("signal received")
+			d.log.Info("signal received")
 			d.refuse()
-			d.engine.cancel()
+			if e := d.opened(); e != nil {
+				e.cancel()
+			}
 			return d.close(context.WithoutCancel(ctx))
 		case err := <-served:
 			return errors.Join(err, d.close(ctx))
-		case <-d.engine.leave:
+		case <-d.left():
+			d.log.Info("the home left its swarm")
+			d.refuse()
+			return d.close(ctx)
+		case <-d.leave():
 			d.refuse() // requests of the mounts are not cut short: what is not answered is asked again
 			soon, cancel := context.WithTimeout(ctx, lastAnswer)
 			defer cancel()
-			d.engine.log.Info("another daemon goes on", "pid", os.Getpid())
+			d.log.Info("another daemon goes on", "pid", os.Getpid())
 			return d.server.Close(soon) // the rest is left as it is: see package hold
 		case <-nobody.C:
 		case <-d.idle:
@@ -273,6 +354,23 @@ func (d *daemon) run(ctx context.Context) error {
 			return d.close(ctx)
 		}
 	}
+}
+
+// leave returns the channel by which a holder asks for another daemon; nil,
+// which is never ready, if there is no holder.
+func (d *daemon) leave() chan struct{} {
+	if e := d.opened(); e != nil {
+		return e.leave
+	}
+	return nil
+}
+
+// left returns the channel that says that a node is none any more.
+func (d *daemon) left() chan struct{} {
+	if d.node != nil {
+		return d.node.left
+	}
+	return nil
 }
 
 // close ends everything that was opened: first the calls, last the lock.
@@ -285,10 +383,15 @@ func (d *daemon) close(ctx context.Context) error {
 	}
 	if d.engine != nil {
 		err = errors.Join(err, d.engine.Close(ctx))
-		d.engine.log.Info("daemon ended", "err", err)
 	}
-	if d.log != nil {
-		err = errors.Join(err, d.log.Close())
+	if d.node != nil {
+		err = errors.Join(err, d.node.close())
+	}
+	if d.engine != nil || d.node != nil {
+		d.log.Info("daemon ended", "err", err)
+	}
+	if d.file != nil {
+		err = errors.Join(err, d.file.Close())
 	}
 	failpoint.Hit(failpoint.DaemonEnding)
 	if d.engine != nil && d.engine.link != nil {

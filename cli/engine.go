@@ -17,6 +17,7 @@ import (
 // as the engine lives.
 type engine struct {
 	home  *home.Home
+	node  *node // nil: it has joined no swarm
 	stack *stack
 	log   *slog.Logger
 
@@ -25,6 +26,8 @@ type engine struct {
 	calling   context.Context // ends before, when calls are to end and mounts are not
 	dismiss   context.CancelFunc
 	unmounted func() // called after a mount has gone; may be nil
+	stays     bool   // the process goes on after the last mount has gone
+	ownsNode  bool   // it is closed with the engine
 	watching  sync.WaitGroup
 
 	link  *hold.Link    // to the holder; nil: mounts end with this process
@@ -41,14 +44,27 @@ type engine struct {
 
 var _ control.Handler = (*engine)(nil)
 
-// openEngine puts a home in use. repair lets it replace a block index that is
-// lost or damaged.
+// openEngine puts a home in use for one command. repair lets it replace a block
+// index that is lost or damaged.
 func openEngine(ctx context.Context, h *home.Home, keys *home.Keyring, log *slog.Logger, repair bool) (*engine, error) {
-	st, err := openStack(h, log, repair)
+	n, err := openNode(h, log, false)
 	if err != nil {
 		return nil, err
 	}
-	e := &engine{home: h, keys: keys, stack: st, log: log, volumes: map[string]*openVolume{}, leave: make(chan struct{}, 1)}
+	return openEngineAt(ctx, n, true, h, keys, log, repair)
+}
+
+// openEngineAt is openEngine with the home's place in its swarm, nil if it has
+// none. If owns, that is closed with the engine, or when there is none.
+func openEngineAt(ctx context.Context, n *node, owns bool, h *home.Home, keys *home.Keyring, log *slog.Logger, repair bool) (*engine, error) {
+	st, err := openStack(h, log, repair)
+	if err != nil {
+		if n != nil && owns {
+			err = errors.Join(err, n.close())
+		}
+		return nil, err
+	}
+	e := &engine{home: h, node: n, ownsNode: owns, keys: keys, stack: st, log: log, volumes: map[string]*openVolume{}, leave: make(chan struct{}, 1)}
 	e.ctx, e.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	e.calling, e.dismiss = context.WithCancel(e.ctx)
 	if err := e.rebuild(ctx); err != nil {
@@ -85,6 +101,9 @@ func (e *engine) calls() map[string]callFunc {
 		callVolumeCreate: typed(e.volumeCreate),
 		callVolumeList:   typed(e.volumeList),
 		callVolumeRemove: typed(e.volumeRemove),
+		callNodeStatus:   typed(e.nodeStatus),
+		callSwarmLeave:   typed(e.swarmLeave),
+		callSwarmRemove:  typed(e.swarmRemove),
 	}
 }
 
@@ -135,5 +154,9 @@ func (e *engine) Close(ctx context.Context) error {
 	err := e.unmountAll(ctx)
 	e.cancel()
 	e.watching.Wait()
-	return errors.Join(err, e.stack.close())
+	err = errors.Join(err, e.stack.close())
+	if e.node != nil && e.ownsNode {
+		err = errors.Join(err, e.node.close())
+	}
+	return err
 }

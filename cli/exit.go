@@ -13,6 +13,7 @@ import (
 	"pifs/cli/control"
 	"pifs/cli/home"
 	"pifs/swarm"
+	"pifs/swarm/member"
 )
 
 // Status is an exit status of the program. The numbers are part of its
@@ -72,8 +73,8 @@ func outcomes() []outcome {
 		{StatusMountPoint, "the mount point cannot be used", "", []error{errMountPoint}},
 		{StatusBusy, "in use: mounted already, kept busy by a process, held by another pifs", "",
 			[]error{errBusy, home.ErrLocked, syscall.EBUSY}},
-		{StatusPermission, "not allowed: a home of somebody else, a wrong passphrase", "",
-			[]error{home.ErrForeign, home.ErrPassphrase, fs.ErrPermission}},
+		{StatusPermission, "not allowed: a home of somebody else, a wrong passphrase, an invitation that is not valid", "",
+			[]error{home.ErrForeign, home.ErrPassphrase, fs.ErrPermission, member.ErrTicket, member.ErrRefused}},
 		{StatusConfig, "contradicts what the home or the volume was created with", "", []error{home.ErrMismatch}},
 		{StatusCorrupt, "something on disk is damaged", "see what: pifs check",
 			[]error{errDamaged, home.ErrDamaged, blockstore.ErrCorrupt, blockstore.ErrFormat}},

@@ -18,17 +18,25 @@ func (d *daemon) explain() func() {
 	signal.Notify(asked, syscall.SIGQUIT)
 	go func() {
 		for range asked {
-			for _, m := range d.engine.mountPoints() {
-				if m.server != nil {
-					m.server.LogPending()
-				}
-			}
+			d.explainMounts()
 			stacks := make([]byte, maxStacks)
-			_, _ = d.log.Write(append(stacks[:runtime.Stack(stacks, true)], '\n')) // nobody else could be told
+			_, _ = d.file.Write(append(stacks[:runtime.Stack(stacks, true)], '\n')) // nobody else could be told
 		}
 	}()
 	return func() {
 		signal.Stop(asked)
 		close(asked)
+	}
+}
+
+func (d *daemon) explainMounts() {
+	e := d.opened()
+	if e == nil {
+		return
+	}
+	for _, m := range e.mountPoints() {
+		if m.server != nil {
+			m.server.LogPending()
+		}
 	}
 }

@@ -250,7 +250,7 @@ func (e *engine) umount(ctx context.Context, a umountArgs, emit emitter) (umount
 	case <-ctx.Done():
 		return r, ctx.Err()
 	}
-	r.Left, r.Daemon = e.mounts(), os.Getpid()
+	r.Left, r.Daemon, r.Stays = e.mounts(), os.Getpid(), e.stays
 	return r, m.err
 }
 

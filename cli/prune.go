@@ -47,7 +47,7 @@ func pruneAction(env Env, c *cli.Context) error {
 	}
 	if text := c.String("keep-within"); text != "" {
 		var err error
-		if a.Within, err = parseAge(text); err != nil {
+		if a.Within, err = parseAge("keep-within", text); err != nil {
 			return err
 		}
 	}
@@ -63,8 +63,8 @@ func pruneAction(env Env, c *cli.Context) error {
 	})
 }
 
-// parseAge reads a duration; besides Go's units it knows d and w.
-func parseAge(text string) (time.Duration, error) {
+// parseAge reads the duration of a flag; besides Go's units it knows d and w.
+func parseAge(flag, text string) (time.Duration, error) {
 	for unit, day := range map[string]float64{"d": 1, "w": 7} {
 		digits, ok := strings.CutSuffix(text, unit)
 		if n, err := strconv.ParseFloat(digits, 64); ok && err == nil && n > 0 && n*day < 36500 {
@@ -73,7 +73,7 @@ func parseAge(text string) (time.Duration, error) {
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil || d <= 0 {
-		return 0, fail(errUsage, fmt.Sprintf("--keep-within %q: it is a time such as 90m, 12h, 30d or 8w", text), err)
+		return 0, fail(errUsage, fmt.Sprintf("--%s %q: it is a time such as 90m, 12h, 30d or 8w", flag, text), err)
 	}
 	return d, nil
 }

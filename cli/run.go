@@ -58,7 +58,7 @@ func commands(env Env) []*cli.Command {
 	return []*cli.Command{
 		mountCommand(env), umountCommand(env), upgradeCommand(env), syncCommand(env), statusCommand(env), checkCommand(env),
 		logCommand(env), snapshotCommand(env), diffCommand(env), restoreCommand(env), cloneCommand(env),
-		pruneCommand(env), infoCommand(env), cacheCommand(env), volumeCommand(env), keyCommand(env), completionCommand(env),
+		pruneCommand(env), infoCommand(env), cacheCommand(env), volumeCommand(env), keyCommand(env), nodeCommand(env), swarmCommand(env), completionCommand(env),
 		versionCommand(env),
 		helpCommand(env), daemonCommand(env), holdCommand(env),
 	}

@@ -62,7 +62,7 @@ func umountAction(env Env, c *cli.Context) error {
 	if r.Undelivered != "" {
 		note(env.Stderr, "not fully stored, to be tried again with the next mount: %s", r.Undelivered)
 	}
-	if r.Left > 0 {
+	if r.Left > 0 || r.Stays {
 		return nil
 	}
 	return awaitEnd(c.Context, m.Home, r.Daemon)

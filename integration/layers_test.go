@@ -30,7 +30,7 @@ func layers() map[string][]string {
 		"cli/home":             {"blockstore", "blockstore/failpoint"},
 		"cli/control":          {},
 		"cli/hold":             {},
-		"cli":                  {"blockstore", "cache", "swarm", "fsnode", "fsnode/session", "mount", "cli/home", "cli/hold", "cli/control", "blockstore/failpoint"},
+		"cli":                  {"blockstore", "cache", "swarm", "swarm/member", "swarm/meet", "fsnode", "fsnode/session", "mount", "cli/home", "cli/hold", "cli/control", "blockstore/failpoint"},
 		"cli/pifs":             {"cli"},
 		"integration/demo":     {},
 		"integration/torture":  {},

@@ -9,6 +9,8 @@
 //	H/stores/0…4     shard stores, unless others were named
 //	H/cache          block cache
 //	H/volumes/NAME   a volume's metadata, journal and heads
+//	H/node           identity, configuration and shards of the node of this home
+//	H/swarm          what the home knows of its swarm: package member
 //	H/log            what the daemon says
 //	H/daemon.sock    where it listens
 //	H/lock           held by the one process that uses the home

@@ -56,6 +56,29 @@ func ParseGenesis(text string) (blockstore.Secret, error) {
 // home in the same scope.
 func (k *Keyring) Genesis() string { return FormatGenesis(k.c.Genesis) }
 
+// Scope returns the secret of the swarm scope.
+func (k *Keyring) Scope() blockstore.Secret { return k.c.Genesis }
+
+// Adopt makes s the secret of the swarm scope, durably. Volumes that exist
+// keep the one that they were made with.
+func (k *Keyring) Adopt(s blockstore.Secret) error {
+	if s == k.c.Genesis {
+		return nil
+	}
+	// Without the file the keyring counts, whenever a crash comes.
+	if err := os.Remove(k.home.genesisPath()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("adopt scope: %w", err)
+	}
+	if err := syncDir(k.home.Path("keys")); err != nil {
+		return fmt.Errorf("adopt scope: %w", err)
+	}
+	k.c.Genesis = s
+	if err := k.Save(); err != nil || k.passphrase != nil {
+		return err
+	}
+	return k.home.writeGenesis(s)
+}
+
 func (h *Home) genesisPath() string { return h.Path("keys", "genesis") }
 
 func (h *Home) writeGenesis(s blockstore.Secret) error {

@@ -17,6 +17,8 @@ import (
 // ErrNoSwarm means that a folder has no book: its home has joined no swarm.
 var ErrNoSwarm = errors.New("no swarm")
 
+var errFrozen = errors.New("the book is open for reading only")
+
 // Forward asks another member to make a change, and returns the record that it
 // answers with, which is not verified yet. to is the founder's node.
 type Forward func(ctx context.Context, to swarm.MemberID, c Change) (*Record, error)
@@ -32,6 +34,7 @@ type Book struct {
 	swarm   SwarmID
 	founder *Founder // nil unless the founder's key is here
 	now     Clock
+	frozen  bool // opened to look at only
 
 	mu       sync.Mutex
 	forward  Forward
@@ -110,8 +113,14 @@ func writeBook(dir string, g Genesis, rec *Record) error {
 }
 
 // OpenBook opens the book in dir: ErrNoSwarm if there is none.
-func OpenBook(dir string, now Clock) (*Book, error) {
-	b := &Book{dir: dir, now: now, changed: make(chan struct{})}
+func OpenBook(dir string, now Clock) (*Book, error) { return openBook(dir, now, false) }
+
+// ReadBook opens a book to look at it, whoever has it open. It takes no records
+// and makes no changes.
+func ReadBook(dir string) (*Book, error) { return openBook(dir, nil, true) }
+
+func openBook(dir string, now Clock, frozen bool) (*Book, error) {
+	b := &Book{dir: dir, now: now, frozen: frozen, changed: make(chan struct{})}
 	if err := b.open(); err != nil {
 		return nil, fmt.Errorf("open swarm %s: %w", dir, err)
 	}
@@ -119,7 +128,7 @@ func OpenBook(dir string, now Clock) (*Book, error) {
 }
 
 func (b *Book) open() error {
-	raw, err := load(b.dir, genesisFile, maxGenesis)
+	raw, err := load(b.dir, genesisFile, maxGenesis, !b.frozen)
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%w: %w", ErrNoSwarm, err)
 	}
@@ -132,7 +141,7 @@ func (b *Book) open() error {
 	if b.swarm, err = b.genesis.ID(); err != nil {
 		return err
 	}
-	if raw, err = load(b.dir, recordFile, MaxRecord); err != nil {
+	if raw, err = load(b.dir, recordFile, MaxRecord, !b.frozen); err != nil {
 		return err
 	}
 	if b.cur, err = UnmarshalRecord(raw); err != nil {
@@ -150,7 +159,7 @@ func (b *Book) open() error {
 }
 
 func (b *Book) openEvidence() error {
-	raw, err := load(b.dir, evidenceFile, maxEvidenceBytes)
+	raw, err := load(b.dir, evidenceFile, maxEvidenceBytes, !b.frozen)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -172,7 +181,7 @@ func (b *Book) openFounder() error {
 	if err != nil {
 		return err
 	}
-	raw, err := load(b.dir, registerFile, maxRegister)
+	raw, err := load(b.dir, registerFile, maxRegister, !b.frozen)
 	if err != nil {
 		return err
 	}
@@ -263,6 +272,9 @@ func (b *Book) Submit(ctx context.Context, c Change) error {
 
 // extend makes a change by the founder's key.
 func (b *Book) extend(c Change) error {
+	if b.frozen {
+		return errFrozen
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	reg, rec, err := b.founder.Extend(b.register, b.cur, c, b.now())
@@ -316,6 +328,9 @@ func (b *Book) Witness(h Header) error {
 // compare keeps h and the current header if they contradict each other. The
 // caller has verified h, and holds the lock.
 func (b *Book) compare(h Header) error {
+	if b.frozen {
+		return errFrozen
+	}
 	bad, err := contradiction(b.cur.Header, h)
 	if err != nil || !bad || len(b.evidence) >= maxEvidence {
 		return err
@@ -339,6 +354,9 @@ func (b *Book) compare(h Header) error {
 
 // take makes rec the current record, durably. The caller holds the lock.
 func (b *Book) take(rec *Record) error {
+	if b.frozen {
+		return errFrozen
+	}
 	raw, err := MarshalRecord(rec)
 	if err != nil {
 		return err

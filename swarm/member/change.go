@@ -138,7 +138,7 @@ func (c Change) Subject() swarm.MemberID {
 }
 
 // Verify checks every signature of c against the record that it would extend,
-// and the ticket against now. It costs a stranger's request a few signatures
+// and that a ticket has not expired by now. It costs a stranger's request a few signatures
 // to be told apart from an invited one's, on any member, before the founder
 // hears of it. What was used up, and who is gone, only the founder knows.
 func (c Change) Verify(g Genesis, cur *Record, now int64) error {

@@ -47,7 +47,7 @@ func (e *Entry) Check() error {
 		return fmt.Errorf("entry version %d: %w", e.Version, blockstore.ErrFormat)
 	case e.Seq == 0:
 		return fmt.Errorf("entry without seq: %w", blockstore.ErrFormat)
-	case !nameable(e.Operator) || !nameable(e.Region):
+	case !IsName(e.Operator) || !IsName(e.Region):
 		return fmt.Errorf("entry: operator and region are at most %d bytes of text: %w", MaxName, blockstore.ErrFormat)
 	case e.Capacity > MaxCapacity:
 		return fmt.Errorf("entry: capacity %d: %w", e.Capacity, blockstore.ErrFormat)

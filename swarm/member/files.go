@@ -45,25 +45,27 @@ func save(dir, name string, content []byte) error {
 
 // load returns the contents of a file, or of its copy, of at most limit bytes;
 // fs.ErrNotExist if there is neither, blockstore.ErrCorrupt if none is whole.
-// Both are whole again on return, unless the disk refuses.
-func load(dir, name string, limit int) ([]byte, error) {
+// If heal, both are whole again on return, unless the disk refuses: only who
+// alone has the folder open may do that, for another may be between the two.
+func load(dir, name string, limit int, heal bool) ([]byte, error) {
 	path := filepath.Join(dir, name)
 	first, err := loadSealed(path, limit)
 	second, copyErr := loadSealed(path+copySuffix, limit)
 	switch {
 	case err == nil && copyErr == nil:
-		if string(first) != string(second) { // a crash came between the two
+		if heal && string(first) != string(second) { // a crash came between the two
 			return first, save(dir, name, first)
 		}
 		return first, nil
-	case err == nil:
-		_ = save(dir, name, first) // tried again with the next use
-		return first, nil
-	case copyErr == nil:
-		_ = save(dir, name, second)
-		return second, nil
+	case err != nil && copyErr != nil:
+		return nil, err
+	case err != nil:
+		first = second
 	}
-	return nil, err
+	if heal {
+		_ = save(dir, name, first) // tried again with the next use
+	}
+	return first, nil
 }
 
 func loadSealed(path string, limit int) ([]byte, error) {

@@ -78,7 +78,7 @@ func (g Genesis) Check() error {
 	switch {
 	case g.Version != genesisVersion:
 		return fmt.Errorf("genesis version %d: %w", g.Version, blockstore.ErrFormat)
-	case !nameable(g.Name) || g.Name == "":
+	case !IsName(g.Name) || g.Name == "":
 		return fmt.Errorf("genesis: name of the swarm: %w", blockstore.ErrFormat)
 	case ladder != nil:
 		return fmt.Errorf("genesis: %w: %w", blockstore.ErrFormat, ladder)
@@ -110,8 +110,8 @@ func UnmarshalGenesis(b []byte) (Genesis, error) {
 	return g, g.Check()
 }
 
-// nameable reports whether s may name something: bounded, and printable.
-func nameable(s string) bool { return len(s) <= MaxName && printable(s) }
+// IsName reports whether s may name something: bounded, and printable.
+func IsName(s string) bool { return len(s) <= MaxName && printable(s) }
 
 // printable reports whether s may be shown to people: there is nothing in it
 // that a terminal would obey.

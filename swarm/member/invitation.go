@@ -21,6 +21,10 @@ const (
 	maxInvitation     = 8 << 10 // characters
 
 	MaxUses = 1 << 16 // of one ticket
+
+	// ClockSkew is by how much, in seconds, the clock of somebody who only passes a
+	// ticket on may be wrong: the founder's clock decides.
+	ClockSkew = 25 * 3600
 )
 
 // ErrTicket means that a ticket, or the invitation it is in, opens nothing:

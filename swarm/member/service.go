@@ -15,6 +15,7 @@ import (
 const (
 	probeEvery = 20 * time.Second // give or take a half
 	catchUp    = 3 * time.Second  // for others to tell the founder what it may have forgotten
+	retryFirst = time.Second      // until those who were not reached are tried again, doubled each time
 	askLimit   = 20 * time.Second // for one question in the background
 )
 
@@ -52,35 +53,55 @@ func NewService(b *Book, self swarm.MemberID, p Peers, rng *rand.Rand, log *slog
 func (s *Service) Run(ctx context.Context) {
 	var asking sync.WaitGroup
 	defer asking.Wait()
-	compare := func(id swarm.MemberID) {
+	missed := make(chan struct{}, 1)
+	tell := func(id swarm.MemberID) {
 		asking.Go(func() {
-			limited, cancel := context.WithTimeout(ctx, askLimit)
-			defer cancel()
-			if err := s.Compare(limited, id); err != nil && ctx.Err() == nil {
-				s.log.Debug("a member was not told of the record", "member", id, "err", err)
+			if !s.tell(ctx, id) {
+				select {
+				case missed <- struct{}{}:
+				default:
+				}
 			}
 		})
 	}
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	backoff := retryFirst
+	changed := s.book.Changed()
 	for {
-		changed := s.book.Changed()
-		for _, id := range s.spread() {
-			compare(id)
-		}
-		timer := time.NewTimer(s.pause())
 		select {
 		case <-ctx.Done():
-			timer.Stop()
 			return
-		case <-changed:
 		case id := <-s.met:
-			compare(id)
+			tell(id)
+			continue
+		case <-missed: // somebody was not reached: try those who lack it again, ever more slowly
+			timer.Reset(backoff)
+			backoff = min(2*backoff, probeEvery)
+			continue
+		case <-changed:
+			changed, backoff = s.book.Changed(), retryFirst
 		case <-timer.C:
 			if id := s.probe(); id != "" {
-				compare(id)
+				tell(id)
 			}
+			timer.Reset(s.pause())
 		}
-		timer.Stop()
+		for _, id := range s.spread() {
+			tell(id)
+		}
 	}
+}
+
+// tell compares records with a member, and reports whether that was possible.
+func (s *Service) tell(ctx context.Context, id swarm.MemberID) bool {
+	limited, cancel := context.WithTimeout(ctx, askLimit)
+	defer cancel()
+	err := s.Compare(limited, id)
+	if err != nil && ctx.Err() == nil {
+		s.log.Debug("a member was not told of the record", "member", id, "err", err)
+	}
+	return err == nil
 }
 
 // Met has the records compared with a member that has just connected.
@@ -210,7 +231,7 @@ func (s *Service) answer(ctx context.Context, from swarm.MemberID, req *Request)
 // change makes a change, or has the founder's node make it. What is not signed
 // as it should be goes no further than this node.
 func (s *Service) change(ctx context.Context, cur *Record, c Change) (*Response, error) {
-	if err := c.Verify(s.book.genesis, cur, s.book.now()); err != nil {
+	if err := c.Verify(s.book.genesis, cur, s.book.now()-ClockSkew); err != nil {
 		return nil, err
 	}
 	if s.book.founder == nil && cur.Header.Founder == s.self {

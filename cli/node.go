@@ -1,0 +1,187 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	cli "github.com/urfave/cli/v2"
+
+	"github.com/libp2p/go-libp2p/core/host"
+
+	"pifs/blockstore"
+	"pifs/cli/home"
+	"pifs/swarm"
+	"pifs/swarm/meet"
+	"pifs/swarm/member"
+)
+
+func nodeCommand(env Env) *cli.Command {
+	return &cli.Command{
+		Name:        "node",
+		Usage:       "offer room of this machine to a swarm",
+		Subcommands: []*cli.Command{nodeInitCommand(env), nodeRunCommand(env), nodeStatusCommand(env)},
+	}
+}
+
+const (
+	announceFirst = time.Second // pause before an entry is announced again, doubled each time
+	announceLast  = time.Minute
+)
+
+// defaultListen is where a node listens unless it is told otherwise.
+func defaultListen() []string {
+	return []string{"/ip4/0.0.0.0/tcp/7437", "/ip4/0.0.0.0/udp/7437/quic-v1", "/ip6/::/tcp/7437", "/ip6/::/udp/7437/quic-v1"}
+}
+
+// node is a home's place in its swarm: it knows who belongs, and others reach
+// it. Without a configuration it is a principal, which nobody has to reach.
+type node struct {
+	home     *home.Home
+	config   *home.NodeConfig // nil of a principal
+	identity swarm.Identity
+	book     *member.Book
+	host     host.Host
+	meeting  *meet.Meeting
+	log      *slog.Logger
+
+	ctx     context.Context // ends with close
+	cancel  context.CancelFunc
+	running sync.WaitGroup
+	leaving sync.Once
+	left    chan struct{} // closed when the home has left the swarm
+}
+
+func wallClock() int64 { return time.Now().Unix() }
+
+// openNode puts the home's place in its swarm in use; nil if it has joined
+// none. If serve, others can reach it, and its entry is kept up to date. The
+// caller holds the lock of the home.
+func openNode(h *home.Home, log *slog.Logger, serve bool) (n *node, err error) {
+	book, err := member.OpenBook(h.SwarmDir(), wallClock)
+	if errors.Is(err, member.ErrNoSwarm) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	n = &node{home: h, book: book, log: log, left: make(chan struct{})}
+	if n.config, err = h.Node(); err != nil {
+		return nil, err
+	}
+	if n.identity, err = swarm.LoadIdentity(h.NodeDir()); err != nil {
+		return nil, err
+	}
+	if n.host, err = listen(n.identity, n.config, serve); err != nil {
+		return nil, err
+	}
+	n.ctx, n.cancel = context.WithCancel(context.Background())
+	n.meeting = meet.Attend(n.host, book, log)
+	if serve {
+		n.running.Go(n.announce)
+	}
+	return n, nil
+}
+
+// listen makes the host of a node, at its addresses if others are to reach it.
+func listen(id swarm.Identity, c *home.NodeConfig, serve bool) (host.Host, error) {
+	var at []string
+	if c != nil && serve {
+		if at = c.Listen; len(at) == 0 {
+			at = defaultListen()
+		}
+	}
+	h, err := meet.Listen(id, at)
+	if err != nil {
+		return nil, fail(errBusy, oneLine(err), err)
+	}
+	return h, nil
+}
+
+// close takes the home out of its swarm's sight.
+func (n *node) close() error {
+	n.cancel()
+	n.running.Wait()
+	n.meeting.Close()
+	return n.host.Close()
+}
+
+// newEntry returns, not signed, what a home says of itself.
+func newEntry(c *home.NodeConfig, h host.Host) member.Entry {
+	e := member.Entry{Seq: uint64(time.Now().UnixNano())}
+	if c != nil {
+		e.Operator, e.Jurisdiction, e.Region, e.Capacity = c.Operator, c.Jurisdiction, c.Region, uint64(c.Capacity)
+		e.Addrs = meet.Announced(h.Addrs())
+	}
+	return e
+}
+
+// announce keeps the node's entry as the node is, until it is closed.
+func (n *node) announce() {
+	pause := announceFirst
+	for {
+		changed := n.book.Changed()
+		wait := 10 * announceLast // addresses may change
+		switch err := n.update(); {
+		case n.ctx.Err() != nil:
+			return
+		case err != nil:
+			n.log.Warn("the node's entry is not up to date", "err", err)
+			wait, pause, changed = pause, min(2*pause, announceLast), nil
+		default:
+			pause = announceFirst
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-n.ctx.Done():
+		case <-changed:
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+}
+
+// update submits the node's entry if the record has another.
+func (n *node) update() error {
+	have, ok := n.book.Current().Find(n.identity.ID)
+	if !ok {
+		return fmt.Errorf("%s is not a member any more: %w", n.identity.ID, member.ErrRefused)
+	}
+	want := newEntry(n.config, n.host)
+	if want.Operator == have.Operator && want.Jurisdiction == have.Jurisdiction && want.Region == have.Region &&
+		want.Capacity == have.Capacity && slices.Equal(want.Addrs, have.Addrs) {
+		return nil
+	}
+	want.Seq = max(want.Seq, have.Seq+1)
+	if err := want.Sign(n.identity, n.book.ID()); err != nil {
+		return err
+	}
+	return n.meeting.Submit(n.ctx, member.Change{Update: &want})
+}
+
+// ensureIdentity returns the identity by which a home is known in a swarm.
+func ensureIdentity(h *home.Home) (swarm.Identity, error) {
+	if err := blockstore.MakeDir(h.NodeDir()); err != nil {
+		return swarm.Identity{}, fmt.Errorf("create node: %w", err)
+	}
+	return swarm.EnsureIdentity(h.NodeDir())
+}
+
+// forget moves what the home knows of its swarm aside: it may join another.
+func (n *node) forget() error {
+	dir := n.home.SwarmDir()
+	aside := dir + ".left"
+	if err := os.RemoveAll(aside); err != nil {
+		return fmt.Errorf("leave swarm: %w", err)
+	}
+	if err := os.Rename(dir, aside); err != nil {
+		return fmt.Errorf("leave swarm: %w", err)
+	}
+	return errors.Join(blockstore.OSFS{}.SyncDir(filepath.Dir(dir)))
+}

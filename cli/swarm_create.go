@@ -1,0 +1,96 @@
+package cli
+
+import (
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"time"
+
+	cli "github.com/urfave/cli/v2"
+
+	"pifs/blockstore"
+	"pifs/cli/home"
+	"pifs/swarm/member"
+)
+
+func swarmCreateCommand(env Env) *cli.Command {
+	return &cli.Command{
+		Name:      "create",
+		Usage:     "begin a swarm of which this home's node is the first member",
+		ArgsUsage: "NAME",
+		Description: `Makes the founder's key, which alone decides who belongs; it stays in this
+home. Blocks of the swarm's scope are stored once among all members: the secret
+of this home's scope becomes the swarm's. While this node does not run, nobody
+can join or leave, and all else goes on.
+
+EXAMPLES:
+   pifs node init --operator "Lab North" --jurisdiction DE --region eu-north --capacity 2T
+   pifs swarm create genomes
+   pifs node run`,
+		Action: func(c *cli.Context) error { return swarmCreateAction(env, c) },
+	}
+}
+
+func swarmCreateAction(env Env, c *cli.Context) error {
+	if err := wantArgs(c, 1, 1); err != nil {
+		return err
+	}
+	name := c.Args().First()
+	if !member.IsName(name) || name == "" {
+		return fail(errUsage, fmt.Sprintf("the name of a swarm has 1 to %d bytes of text", member.MaxName), nil)
+	}
+	return withKeys(env, c, func(k *home.Keyring) error {
+		h, err := locatedHome(env, c)
+		if err != nil {
+			return err
+		}
+		if err := refuseSecond(h); err != nil {
+			return err
+		}
+		id, err := createSwarm(h, name, k.Scope())
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(env.Stdout, "swarm %s\n", id)
+		return err
+	})
+}
+
+// createSwarm begins a swarm with the node of h.
+func createSwarm(h *home.Home, name string, scope blockstore.Secret) (in member.SwarmID, err error) {
+	config, err := h.Node()
+	if err != nil {
+		return in, err
+	}
+	if config == nil {
+		return in, fail(errNotFound, "this home is no node, and a swarm begins with one: pifs node init --help", nil)
+	}
+	id, err := ensureIdentity(h)
+	if err != nil {
+		return in, err
+	}
+	pub, key, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		return in, fmt.Errorf("make founder's key: %w", err)
+	}
+	g, err := member.NewGenesis(name, pub, scope, h.Config.Ladder, member.DefaultParams(), time.Now().Unix())
+	if err != nil {
+		return in, err
+	}
+	if in, err = g.ID(); err != nil {
+		return in, err
+	}
+	host, err := listen(id, config, true)
+	if err != nil {
+		return in, err
+	}
+	e := newEntry(config, host)
+	if err := errors.Join(host.Close(), e.Sign(id, in)); err != nil {
+		return in, err
+	}
+	if err := blockstore.MakeDir(h.SwarmDir()); err != nil {
+		return in, fmt.Errorf("create swarm: %w", err)
+	}
+	_, err = member.CreateBook(h.SwarmDir(), &member.Founder{Genesis: g, Key: key}, e, wallClock)
+	return in, err
+}
