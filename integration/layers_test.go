@@ -22,6 +22,7 @@ func layers() map[string][]string {
 		"swarm/member":         {"blockstore", "swarm"},
 		"swarm/wire":           {"blockstore", "swarm"},
 		"swarm/meet":           {"blockstore", "swarm", "swarm/member"},
+		"swarm/decide":         {"blockstore", "swarm"},
 		"cache":                {"blockstore", "blockstore/failpoint"},
 		"fsnode/mst":           {"blockstore"},
 		"fsnode/session":       {},
