@@ -16,8 +16,15 @@ func nodeRunCommand(env Env) *cli.Command {
 mounted while it runs are served by the same process. A home that is mounted
 serves its node by itself.
 
-EXAMPLE:
-   pifs node run`,
+--metrics serves figures for Prometheus at http://ADDR/metrics and profiles at
+http://ADDR/debug/pprof/, to this machine alone.
+
+EXAMPLES:
+   pifs node run
+   pifs node run --metrics 127.0.0.1:9437`,
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "metrics", Usage: "loopback `ADDR` for figures and profiles, such as 127.0.0.1:9437"},
+		},
 		Action: func(c *cli.Context) error { return nodeRunAction(env, c) },
 	}
 }
@@ -25,6 +32,12 @@ EXAMPLE:
 func nodeRunAction(env Env, c *cli.Context) error {
 	if err := wantArgs(c, 0, 0); err != nil {
 		return err
+	}
+	metricsAt := c.String("metrics")
+	if metricsAt != "" {
+		if err := checkMetrics(metricsAt); err != nil {
+			return err
+		}
 	}
 	h, err := locatedHome(env, c)
 	if err != nil {
@@ -37,6 +50,23 @@ func nodeRunAction(env Env, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	end := func() error { return nil }
+	if metricsAt != "" {
+		if end, err = d.serveMetrics(metricsAt); err != nil {
+			return errors.Join(err, d.close(c.Context))
+		}
+	}
 	note(env.Stderr, "node %s serves", d.node.identity.ID)
-	return d.run(c.Context)
+	return errors.Join(d.run(c.Context), end())
+}
+
+// serveMetrics serves the figures of the node until end is called.
+func (d *daemon) serveMetrics(addr string) (end func() error, err error) {
+	m, err := listenMetrics(addr, nodeFigures{d.node})
+	if err != nil {
+		return nil, err
+	}
+	served := make(chan error, 1)
+	go func() { served <- m.serve() }()
+	return func() error { return errors.Join(m.close(), <-served) }, nil
 }

@@ -3,11 +3,15 @@ package integration
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -280,6 +284,50 @@ func TestSwarmInvitations(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(user.home, "swarm.left")); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestNodeMetrics looks at the figures and profiles of a node, as Prometheus
+// and pprof do. An idle one uses less than 100 MiB of memory.
+func TestNodeMetrics(t *testing.T) {
+	s := founded(t, "DE")[0]
+	s.stop()
+	for _, bad := range []string{"9437", "0.0.0.0:9437", "example.org:9437", "[::]:9437"} {
+		if o := s.try("node", "run", "--metrics", bad); o.status != 2 {
+			t.Errorf("--metrics %s: status %d: %s", bad, o.status, o.stderr)
+		}
+	}
+	at := strings.Split(s.addr, "/")[2] + ":9437"
+	s.run("--metrics", at)
+	text := fetch(t, "http://"+at+"/metrics")
+	for _, want := range []string{"pifs_swarm_members 1", "pifs_swarm_member 1", "pifs_node_capacity_bytes 1.073741824e+09", "go_goroutines ", "process_resident_memory_bytes "} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the figures do not have %q", want)
+		}
+	}
+	_, after, _ := strings.Cut(text, "\nprocess_resident_memory_bytes ")
+	number, _, _ := strings.Cut(after, "\n")
+	if bytes, err := strconv.ParseFloat(number, 64); err != nil || bytes > 100<<20 {
+		t.Errorf("an idle node uses %s bytes of memory: %v", number, err)
+	}
+	t.Logf("an idle node uses %s bytes of memory", number)
+	if text := fetch(t, "http://"+at+"/debug/pprof/goroutine?debug=1"); !strings.Contains(text, "goroutine profile") {
+		t.Errorf("a profile of goroutines: %s", text)
+	}
+}
+
+// fetch returns what a server of a node answers.
+func fetch(t *testing.T, url string) string {
+	t.Helper()
+	client := http.Client{Timeout: deadline}
+	resp, err := client.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(resp.Body)
+	if err := errors.Join(err, resp.Body.Close()); err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %s: %v", url, resp.Status, err)
+	}
+	return string(body)
 }
 
 // TestNodeServesMounts mounts a volume of a home whose node runs: the node's
