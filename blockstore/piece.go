@@ -1,13 +1,27 @@
 package blockstore
 
-import "context"
+import (
+	"context"
+	"fmt"
+)
 
 // Piece is a shard together with its id, which was computed from these very
-// bytes in this process: only Shards.Piece makes one. The bytes belong to the
-// Shards and must not change.
+// bytes in this process: only Shards.Piece and NewPiece make one. The bytes
+// belong to whoever made it and must not change.
 type Piece struct {
-	id    ShardID
-	bytes []byte
+	id     ShardID
+	bytes  []byte
+	stripe *Descriptor
+	index  int
+}
+
+// NewPiece returns shard i of the stripe that d describes, if shard is that:
+// ErrCorrupt otherwise.
+func NewPiece(d *Descriptor, i int, shard []byte) (Piece, error) {
+	if len(shard) != d.ShardSize() || ShardIDOf(shard) != d.Shards[i] {
+		return Piece{}, fmt.Errorf("shard %d of stripe %v: %w", i, d.Address, ErrCorrupt)
+	}
+	return Piece{id: d.Shards[i], bytes: shard, stripe: d, index: i}, nil
 }
 
 // ID returns the shard's id.
@@ -15,6 +29,9 @@ func (p Piece) ID() ShardID { return p.id }
 
 // Bytes returns the shard.
 func (p Piece) Bytes() []byte { return p.bytes }
+
+// Stripe returns the stripe that the shard belongs to, and its index there.
+func (p Piece) Stripe() (*Descriptor, int) { return p.stripe, p.index }
 
 // PiecePutter is a Store that takes a Piece's id on trust. Hashing a shard a
 // second time on its way from the coder to the disk would be a quarter of the

@@ -43,13 +43,15 @@ func (c *Coder) code(class Class) (reedsolomon.Encoder, error) {
 type Shards struct {
 	Pieces [][]byte
 
-	ids     []ShardID
+	stripe  *Descriptor
 	buf     *[]byte
 	buffers *sync.Pool
 }
 
 // Piece returns shard i with the id that was computed when it was made.
-func (s *Shards) Piece(i int) Piece { return Piece{id: s.ids[i], bytes: s.Pieces[i]} }
+func (s *Shards) Piece(i int) Piece {
+	return Piece{id: s.stripe.Shards[i], bytes: s.Pieces[i], stripe: s.stripe, index: i}
+}
 
 // Release gives the buffers back. The pieces must not be used after it.
 func (s *Shards) Release() {
@@ -82,7 +84,7 @@ func (c *Coder) Encode(class Class, addr Address, block []byte) (Descriptor, *Sh
 		}
 		d.Shards[i] = ShardIDOf(p)
 	}
-	s.ids = d.Shards
+	s.stripe = &d
 	return d, s, nil
 }
 

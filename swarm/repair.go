@@ -36,7 +36,7 @@ func (s *Swarm) Repair(ctx context.Context, d blockstore.Descriptor) (fixed int,
 	}
 	var errs []error
 	for _, h := range wrong {
-		if err := s.restore(ctx, d, order, h, g.shards[h.Index]); err != nil {
+		if err := s.restore(ctx, &d, order, h, g.shards[h.Index]); err != nil {
 			errs = append(errs, fmt.Errorf("restore shard %d of %v: %w", h.Index, d.Address, err))
 			continue
 		}
@@ -46,14 +46,18 @@ func (s *Swarm) Repair(ctx context.Context, d blockstore.Descriptor) (fixed int,
 }
 
 // restore puts a shard to its home or, if that does not answer, to a spare.
-func (s *Swarm) restore(ctx context.Context, d blockstore.Descriptor, order []int, h ShardHealth, shard []byte) error {
+func (s *Swarm) restore(ctx context.Context, d *blockstore.Descriptor, order []int, h ShardHealth, shard []byte) error {
+	piece, err := blockstore.NewPiece(d, h.Index, shard)
+	if err != nil {
+		return err
+	}
 	places := order[min(int(d.Class.N), len(order)):]
 	if h.Index < len(order) {
 		places = append([]int{order[h.Index]}, places...)
 	}
 	var errs []error
 	for _, m := range places {
-		err := s.replace(ctx, m, h.ID, shard)
+		err := s.replace(ctx, m, piece)
 		if err == nil {
 			s.note([]int{m}, 1, 1) // its sync must not fail unnoticed
 			return nil
@@ -66,23 +70,23 @@ func (s *Swarm) restore(ctx context.Context, d blockstore.Descriptor, order []in
 	return errors.Join(errs...)
 }
 
-// replace makes one member hold shard, whatever it holds under the id now, and
+// replace makes one member hold a shard, whatever it holds under the id now, and
 // reads it back: a store that says it is done may be the one that lost it.
-func (s *Swarm) replace(ctx context.Context, at int, id blockstore.ShardID, shard []byte) error {
-	m := s.members[at]
+func (s *Swarm) replace(ctx context.Context, at int, piece blockstore.Piece) error {
+	m, id, size := s.members[at], piece.ID(), len(piece.Bytes())
 	if err := m.probe(ctx); err != nil {
 		return fmt.Errorf("store %s: %w", m.Name, err)
 	}
-	buf := s.buffer(len(shard))
+	buf := s.buffer(size)
 	defer s.buffers.Put(buf)
-	if _, err := m.get(ctx, s.Patience().Limit, id, len(shard), (*buf)[:0]); errors.Is(err, blockstore.ErrCorrupt) {
+	if _, err := m.get(ctx, s.Patience().Limit, id, size, (*buf)[:0]); errors.Is(err, blockstore.ErrCorrupt) {
 		// The store would take a put of what it holds for done.
 		if err := m.ask(ctx, s.Patience().Limit, func() error { return m.Store.Delete(ctx, id) }); err != nil {
 			return fmt.Errorf("store %s: %w", m.Name, err)
 		}
 	}
-	putErr := m.put(ctx, id, shard)
-	if _, err := m.get(ctx, s.Patience().Limit, id, len(shard), (*buf)[:0]); err != nil {
+	putErr := m.putPiece(ctx, piece)
+	if _, err := m.get(ctx, s.Patience().Limit, id, size, (*buf)[:0]); err != nil {
 		return errors.Join(putErr, err)
 	}
 	return nil

@@ -32,7 +32,7 @@ func messages() []struct {
 		{"get", wire.OpGet, &wire.Get{ID: id}, "02" + "91" + one},
 		{"range", wire.OpRange, &wire.Range{ID: id, Off: 4096, Len: 100}, "03" + "93" + one + "cd1000" + "64"},
 		{"has", wire.OpHas, &wire.Has{IDs: []blockstore.ShardID{id}, Claim: true}, "04" + "93" + zeros + "91" + one + "c3"},
-		{"sync", wire.OpSync, &wire.Sync{}, "0590"},
+		{"sync", wire.OpSync, &wire.Sync{Count: 5}, "059105"},
 		{"release", wire.OpRelease, &wire.Release{IDs: []blockstore.ShardID{id}}, "06" + "91" + "91" + one},
 		{"usage", wire.OpUsage, &wire.Usage{}, "0790"},
 		{"keep", wire.OpKeep, &wire.KeepSet{Principal: "p", Node: "n", Seq: 1, Made: 2, Count: 3, Hashes: 7, Size: 64}, "08" + "99" + "a170" + "a16e" + "01020307" + "40" + zeros + "c440" + hexOf(make([]byte, 64))},

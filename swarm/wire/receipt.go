@@ -20,7 +20,7 @@ const (
 )
 
 // Receipt is a node's statement that it holds, durably, what somebody put or
-// claimed since the receipt before.
+// claimed.
 type Receipt struct {
 	_struct   bool           `codec:",toarray"` //lint:ignore U1000 read by the codec through reflection
 	Swarm     [32]byte       // id of the swarm

@@ -17,17 +17,18 @@ const (
 	OpGet      Op = 2 // Get → Got and a shard
 	OpRange    Op = 3 // Range → Got and a slice
 	OpHas      Op = 4 // Has → Held
-	OpSync     Op = 5 // Sync → Receipt
+	OpSync     Op = 5 // Sync and ids → Receipt
 	OpRelease  Op = 6 // Release → Done
 	OpUsage    Op = 7 // Usage → Used
 	OpKeep     Op = 8 // KeepSet and its filter → Done
 	OpTrash    Op = 9 // Trash → Trashed
-	OpUndelete Op = 10
+	OpUndelete Op = 10 // Undelete → Undeleted
 )
 
 // Bounds of lists.
 const (
 	MaxIDs     = 512      // shards in one message
+	MaxSync    = 64 << 10 // shards that one receipt covers
 	MaxKeepSet = 64 << 20 // bytes of a keep-set's filter: 40 million shards at 1 %
 )
 
@@ -89,8 +90,7 @@ func (r *Range) Check() error {
 }
 
 // Has asks which of several shards the node holds, of which it must be able to
-// read the bytes. With Claim, it is to keep those as if they had been put; the
-// next receipt covers them.
+// read the bytes. With Claim, it is to keep those as if they had been put.
 type Has struct {
 	_struct bool     `codec:",toarray"` //lint:ignore U1000 read by the codec through reflection
 	Nonce   [32]byte // fresh
@@ -105,9 +105,13 @@ type Held struct {
 	Tokens  [][32]byte
 }
 
-// Sync asks that everything put on any stream before it be made durable.
+// Sync asks for a receipt of Count shards, at most MaxSync, that were put or
+// claimed before, on whatever stream: the payload is their ids. To ask again is
+// to be answered again. If one of them is not held, or not claimed, the answer
+// is StatusNotFound, and all are to be put again.
 type Sync struct {
 	_struct bool `codec:",toarray"` //lint:ignore U1000 read by the codec through reflection
+	Count   uint32
 }
 
 // Release gives up one's claims to shards. What nobody claims is collected
@@ -192,8 +196,9 @@ type ShardServer interface {
 
 	Has(ctx context.Context, from swarm.MemberID, h *Has) (*Held, error)
 
-	// Sync returns a receipt for what from put, or claimed, since its last.
-	Sync(ctx context.Context, from swarm.MemberID) (*Receipt, error)
+	// Sync makes the shards ids durable and returns a receipt for them;
+	// ErrNotFound if one is not held, or from has no claim to it.
+	Sync(ctx context.Context, from swarm.MemberID, ids []blockstore.ShardID) (*Receipt, error)
 
 	Usage(ctx context.Context, from swarm.MemberID) (*Used, error)
 }

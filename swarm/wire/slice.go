@@ -31,6 +31,16 @@ func Slice(shard []byte, off, n int) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
+// SliceSize returns the size of the shard as a slice tells it. Whoever does not
+// know it better may believe it: the hash does not cover the size, but bytes
+// that a slice proves stand where it says in every shard that has the hash.
+func SliceSize(slice []byte) (int, error) {
+	if len(slice) < 8 || binary.LittleEndian.Uint64(slice) > blockstore.MaxShard {
+		return 0, fmt.Errorf("read slice: %w", blockstore.ErrCorrupt)
+	}
+	return int(binary.LittleEndian.Uint64(slice)), nil
+}
+
 // OpenSlice returns the n bytes at off of the shard of size bytes that is named
 // id. A slice that does not prove them is blockstore.ErrCorrupt.
 func OpenSlice(slice []byte, id blockstore.ShardID, size, off, n int) ([]byte, error) {
