@@ -130,7 +130,7 @@ func workedSizes(t *testing.T) (rows []workedSize) {
 	add("has of one shard", message(wire.OpHas, &wire.Has{IDs: many[:1]}))
 	add("has of 512", message(wire.OpHas, &wire.Has{IDs: many}))
 	add("its answer", message(0, &wire.Held{Tokens: make([][32]byte, wire.MaxIDs)}))
-	add("sync", message(wire.OpSync, &wire.Sync{}))
+	add("sync of 1,000 shards", message(wire.OpSync, &wire.Sync{Count: 1000})+payload(1000*len(blockstore.ShardID{})))
 	add("its receipt", message(0, &wire.Receipt{Node: me, Principal: me, Time: 1_800_000_000, Count: 1000}))
 	add("release or undelete of 512", message(wire.OpRelease, &wire.Release{IDs: many}))
 	add("keep-set of a million shards, ten bits each", message(wire.OpKeep, &wire.KeepSet{Principal: me, Node: me, Seq: 10, Made: 1_800_000_000, Count: 1_000_000, Hashes: 7, Size: uint32(filter)})+payload(filter))
