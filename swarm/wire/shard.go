@@ -13,15 +13,15 @@ const ShardProtocol = "/pifs/shard/1"
 
 // Operations of ShardProtocol.
 const (
-	OpPut      Op = 1 // Put and a shard → Done
-	OpGet      Op = 2 // Get → Got and a shard
-	OpRange    Op = 3 // Range → Got and a slice
-	OpHas      Op = 4 // Has → Held
-	OpSync     Op = 5 // Sync and ids → Receipt
-	OpRelease  Op = 6 // Release → Done
-	OpUsage    Op = 7 // Usage → Used
-	OpKeep     Op = 8 // KeepSet and its filter → Done
-	OpTrash    Op = 9 // Trash → Trashed
+	OpPut      Op = 1  // Put and a shard → Done
+	OpGet      Op = 2  // Get → Got and a shard
+	OpRange    Op = 3  // Range → Got and a slice
+	OpHas      Op = 4  // Has → Held
+	OpSync     Op = 5  // Sync and ids → Receipt
+	OpRelease  Op = 6  // Release → Done
+	OpUsage    Op = 7  // Usage → Used
+	OpKeep     Op = 8  // KeepSet and its filter → Done
+	OpTrash    Op = 9  // Trash → Trashed
 	OpUndelete Op = 10 // Undelete → Undeleted
 )
 
