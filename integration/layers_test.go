@@ -36,6 +36,7 @@ func layers() map[string][]string {
 		"integration/demo":     {},
 		"integration/torture":  {},
 		"integration/lockstep": {},
+		"integration/simulate": {"blockstore", "swarm", "swarm/decide"},
 		"integration/faultfs":  {"fsnode", "mount"},
 		"integration/bench":    {"blockstore", "integration/bench/job", "integration/bench/report", "integration/bench/target"},
 

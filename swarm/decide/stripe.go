@@ -35,9 +35,10 @@ type Policy struct {
 	MaxAge int64 // seconds since the last passed proof
 }
 
-// DailyPolicy counts a shard as proved as long as its holder missed no more
-// than two rounds of so many seconds in a row.
-func DailyPolicy(round int64) Policy { return Policy{MaxAge: 3 * round} }
+// PolicyFor returns the policy for rounds of so many seconds: a shard counts
+// until the judgement of the third round in a row that its holder missed. A
+// proof is as old as the inventory that it is over.
+func PolicyFor(round int64) Policy { return Policy{MaxAge: 7 * round / 2} }
 
 // Urgency orders stripes by what their state asks for.
 type Urgency uint8
@@ -59,8 +60,8 @@ func (u Urgency) Due() bool { return u >= Lazy }
 
 // LazyThreshold returns the number of proved shards at which, or below which,
 // a stripe is repaired: n − ⌊(n−k)/2⌋. Waiting for several losses spreads the
-// cost of reading k shards over them (Bhagwan et al., NSDI 2004; Giroire et
-// al., "P2P storage systems: how much locality can they tolerate?", 2009).
+// cost of reading k shards over them (lazy repair: Bhagwan et al., "Total
+// Recall", NSDI 2004).
 func LazyThreshold(c blockstore.Class) int { return int(c.N) - c.Spare()/2 }
 
 // UrgentThreshold returns the number of proved shards at which, or below
