@@ -255,3 +255,58 @@ func TestPackReportsLossInBackground(t *testing.T) {
 		t.Fatalf("sync again: %v", err)
 	}
 }
+
+// TestRecordBetweenTornOnes: a shard whose neighbours were lost, the one before
+// in one crash and the one behind in the next, was synced between them.
+func TestRecordBetweenTornOnes(t *testing.T) {
+	dir, disk := quickDir(t), blocktest.NewDisk()
+	open := func() *blockstore.Pack {
+		t.Helper()
+		p, err := blockstore.OpenPack(dir, blockstore.PackOptions{FS: disk})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	p := open()
+	put := func(seed uint64) {
+		t.Helper()
+		id, shard := blocktest.Shard(seed, 5000)
+		if err := p.Put(t.Context(), id, shard); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sync := func() {
+		t.Helper()
+		if err := p.Sync(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	loseFirst := func() {
+		t.Helper()
+		n := 0
+		if err := disk.Crash(func() bool { n++; return n > 1 }); err != nil {
+			t.Fatal(err)
+		}
+		next := copyDir(t, dir)
+		p.Close()
+		dir, disk = next, blocktest.NewDisk()
+		p = open()
+	}
+	put(1)
+	sync()
+	put(2)
+	put(3)
+	loseFirst()
+	sync()
+	put(4)
+	put(5)
+	loseFirst()
+	defer p.Close()
+	for _, seed := range []uint64{1, 3} {
+		id, _ := blocktest.Shard(seed, 5000)
+		if held, err := p.Has(t.Context(), id); !held || err != nil {
+			t.Errorf("shard %d: %v, %v", seed, held, err)
+		}
+	}
+}

@@ -142,10 +142,13 @@ func (p *Pack) recoverPack(n uint32, last bool) error {
 		p.stats[n] = known
 		p.change[n] = struct{}{}
 	}
-	if err := p.scanTail(f, n, size, last); err != nil {
+	gaps, err := p.scanTail(f, n, size, last)
+	if err != nil {
 		return err
 	}
-	if last && sound && known.size < p.opts.PackSize {
+	// A record between two gaps would not be found again: it is followed neither
+	// by another nor by the end. So nothing more is written behind a gap.
+	if last && sound && !gaps && known.size < p.opts.PackSize {
 		p.tail = n
 	}
 	return nil
@@ -167,10 +170,11 @@ func (p *Pack) checkHead(f File) (sound bool, err error) {
 }
 
 // scanTail takes in the records of pack n that the index does not know. In
-// the last pack, bytes at the end that are no record are cut off.
-func (p *Pack) scanTail(f File, n uint32, size int64, last bool) error {
+// the last pack, bytes at the end that are no record are cut off. gaps reports
+// others before records.
+func (p *Pack) scanTail(f File, n uint32, size int64, last bool) (gaps bool, err error) {
 	s := p.stats[n]
-	return scanRecords(f, size, s.size,
+	err = scanRecords(f, size, s.size,
 		func(off, end int64, shard []byte) error {
 			if shard == nil {
 				s.size = end
@@ -188,9 +192,10 @@ func (p *Pack) scanTail(f File, n uint32, size int64, last bool) error {
 			if g.to == size && last {
 				return f.Truncate(g.from)
 			}
-			s.size = g.to
+			s.size, gaps = g.to, true
 			return nil
 		})
+	return gaps, err
 }
 
 // adopt takes a record found on a scan into the store, unless the shard is
