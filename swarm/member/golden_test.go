@@ -114,3 +114,39 @@ func FuzzInvitation(f *testing.F) {
 		}
 	})
 }
+
+// FuzzMessages decodes requests and responses; what it accepts encodes to the
+// same bytes, and what a refusal shows can be shown.
+func FuzzMessages(f *testing.F) {
+	founder := testFounder(f)
+	rec := testRecord(f, founder, 1)
+	leave, err := NewLeave(testIdentity(f, 1), testSwarmID(f, founder), 7)
+	must(f, err)
+	for _, v := range []any{
+		&Request{Have: &Digest{Epoch: 3}}, &Request{Record: rec}, &Request{Change: &leave},
+		&Response{Record: rec}, &Response{Header: &rec.Header}, &Response{Refusal: &Refusal{Kind: 2, Text: "no"}},
+	} {
+		raw, err := blockstore.Marshal(v)
+		must(f, err)
+		f.Add(raw)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if r, err := UnmarshalRequest(b, MaxMessage); err == nil {
+			again, err := blockstore.Marshal(r)
+			if err != nil || string(again) != string(b) {
+				t.Fatalf("%x encodes as %x, %v", b, again, err)
+			}
+		}
+		r, err := UnmarshalResponse(b)
+		if err != nil {
+			return
+		}
+		again, err := blockstore.Marshal(r)
+		if err != nil || string(again) != string(b) {
+			t.Fatalf("%x encodes as %x, %v", b, again, err)
+		}
+		if r.Refusal != nil && !printable(r.Refusal.Err().Error()) {
+			t.Fatalf("a refusal shows as %q", r.Refusal.Err())
+		}
+	})
+}

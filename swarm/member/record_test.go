@@ -72,8 +72,8 @@ func TestEntryBelongsToItsSwarm(t *testing.T) {
 	}
 }
 
-// TestNothingInARecordCanBeChanged flips every bit of an encoded record: it
-// does not decode, or does not verify.
+// TestNothingInARecordCanBeChanged flips a bit of every byte of an encoded
+// record: it does not decode, or does not verify.
 func TestNothingInARecordCanBeChanged(t *testing.T) {
 	f := testFounder(t)
 	rec := testRecord(t, f, 3)
@@ -81,13 +81,12 @@ func TestNothingInARecordCanBeChanged(t *testing.T) {
 	raw, err := MarshalRecord(rec)
 	must(t, err)
 	for i := range raw {
-		for bit := range 8 {
-			raw[i] ^= 1 << bit
-			if r, err := UnmarshalRecord(raw); err == nil && r.Verify(f.Genesis, rec) == nil {
-				t.Fatalf("bit %d of byte %d can be flipped", bit, i)
-			}
-			raw[i] ^= 1 << bit
+		bit := i % 8
+		raw[i] ^= 1 << bit
+		if r, err := UnmarshalRecord(raw); err == nil && r.Verify(f.Genesis, rec) == nil {
+			t.Fatalf("bit %d of byte %d can be flipped", bit, i)
 		}
+		raw[i] ^= 1 << bit
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,7 +23,7 @@ type net struct {
 	mu       sync.Mutex
 	services map[swarm.MemberID]*Service
 	cut      map[swarm.MemberID]bool
-	asked    int
+	asked    atomic.Int64
 }
 
 // from is the net as one member sees it.
@@ -35,8 +36,8 @@ var _ Peers = from{}
 
 func (f from) Ask(ctx context.Context, to swarm.MemberID, req *Request) (*Response, error) {
 	f.net.mu.Lock()
+	f.net.asked.Add(1)
 	s, lost := f.net.services[to], f.net.cut[to] || f.net.cut[f.id]
-	f.net.asked++
 	f.net.mu.Unlock()
 	select {
 	case <-ctx.Done():
@@ -119,9 +120,9 @@ func TestNewcomersJoinThroughAnyMember(t *testing.T) {
 				t.Errorf("member %d is at record %d of %d", who, book.Current().Header.Epoch, b.Current().Header.Epoch)
 			}
 		}
-		before := n.asked
+		before := n.asked.Load()
 		time.Sleep(time.Hour)
-		if per := float64(n.asked-before) / members; per > 2*3600/probeEvery.Seconds() {
+		if per := float64(n.asked.Load()-before) / members; per > 2*3600/probeEvery.Seconds() {
 			t.Errorf("%f requests an hour of each member when nothing changes", per)
 		}
 	})
