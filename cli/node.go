@@ -8,18 +8,18 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	cli "github.com/urfave/cli/v2"
-
-	"github.com/libp2p/go-libp2p/core/host"
 
 	"pifs/blockstore"
 	"pifs/cli/home"
 	"pifs/swarm"
 	"pifs/swarm/meet"
 	"pifs/swarm/member"
+	"pifs/swarm/peer"
 )
 
 func nodeCommand(env Env) *cli.Command {
@@ -47,7 +47,7 @@ type node struct {
 	config   *home.NodeConfig // nil of a principal
 	identity swarm.Identity
 	book     *member.Book
-	host     host.Host
+	host     *peer.Host
 	meeting  *meet.Meeting
 	log      *slog.Logger
 
@@ -78,7 +78,7 @@ func openNode(h *home.Home, log *slog.Logger, serve bool) (n *node, err error) {
 	if n.identity, err = swarm.LoadIdentity(h.NodeDir()); err != nil {
 		return nil, err
 	}
-	if n.host, err = listen(n.identity, n.config, serve); err != nil {
+	if n.host, err = listen(n.identity, n.config, serve, log); err != nil {
 		return nil, err
 	}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
@@ -90,18 +90,30 @@ func openNode(h *home.Home, log *slog.Logger, serve bool) (n *node, err error) {
 }
 
 // listen makes the host of a node, at its addresses if others are to reach it.
-func listen(id swarm.Identity, c *home.NodeConfig, serve bool) (host.Host, error) {
-	var at []string
+func listen(id swarm.Identity, c *home.NodeConfig, serve bool, log *slog.Logger) (*peer.Host, error) {
+	o := peer.Options{Identity: id, Log: log}
 	if c != nil && serve {
-		if at = c.Listen; len(at) == 0 {
-			at = defaultListen()
+		if o.Listen = c.Listen; len(o.Listen) == 0 {
+			o.Listen, o.Traverse = defaultListen(), true
 		}
 	}
-	h, err := meet.Listen(id, at)
+	h, err := peer.New(o)
 	if err != nil {
 		return nil, fail(errBusy, oneLine(err), err)
 	}
+	if missing := absent(h.Listening(), o.Listen); len(missing) > 0 {
+		line := "listen at " + strings.Join(missing, ", ") + ": the address is not this machine's, or in use"
+		return nil, errors.Join(fail(errBusy, line, nil), h.Close())
+	}
 	return h, nil
+}
+
+// absent returns the wanted addresses that are not among have. Those of IPv6 may
+// be missing, since a machine may have none.
+func absent(have, wanted []string) []string {
+	return slices.DeleteFunc(slices.Clone(wanted), func(addr string) bool {
+		return slices.Contains(have, addr) || strings.HasPrefix(addr, "/ip6/")
+	})
 }
 
 // close takes the home out of its swarm's sight.
@@ -113,7 +125,7 @@ func (n *node) close() error {
 }
 
 // newEntry returns, not signed, what a home says of itself.
-func newEntry(c *home.NodeConfig, h host.Host) member.Entry {
+func newEntry(c *home.NodeConfig, h *peer.Host) member.Entry {
 	e := member.Entry{Seq: uint64(time.Now().UnixNano())}
 	if c != nil {
 		e.Operator, e.Jurisdiction, e.Region, e.Capacity = c.Operator, c.Jurisdiction, c.Region, uint64(c.Capacity)

@@ -80,7 +80,7 @@ func createSwarm(h *home.Home, name string, scope blockstore.Secret) (in member.
 	if in, err = g.ID(); err != nil {
 		return in, err
 	}
-	host, err := listen(id, config, true)
+	host, err := listen(id, config, true, quietLog())
 	if err != nil {
 		return in, err
 	}

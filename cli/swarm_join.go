@@ -91,7 +91,7 @@ func askToJoin(ctx context.Context, h *home.Home, i *member.Invitation) (*member
 	if err != nil {
 		return nil, err
 	}
-	host, err := listen(id, config, true)
+	host, err := listen(id, config, true, quietLog())
 	if err != nil {
 		return nil, err
 	}

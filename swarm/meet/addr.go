@@ -13,11 +13,11 @@ import (
 // that stand in its entry: without its loopback and link-local ones unless it
 // has no others, public ones first, in an order that does not depend on that
 // of addrs.
-func Announced(addrs []ma.Multiaddr) []string {
+func Announced(addrs []string) []string {
 	var public, private, local []string
-	for _, a := range addrs {
-		text := a.String()
-		if member.CheckAddrs([]string{text}) != nil {
+	for _, text := range addrs {
+		a, err := ma.NewMultiaddr(text)
+		if err != nil || member.CheckAddrs([]string{text}) != nil {
 			continue
 		}
 		switch {

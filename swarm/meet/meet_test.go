@@ -1,23 +1,18 @@
 package meet
 
 import (
-	"bytes"
-	"context"
 	"crypto/ed25519"
 	"errors"
-	"io"
 	"log/slog"
 	"reflect"
 	"testing"
 	"time"
 
-	"github.com/libp2p/go-libp2p/core/host"
-	"github.com/libp2p/go-libp2p/core/peer"
-	ma "github.com/multiformats/go-multiaddr"
-
 	"pifs/blockstore"
 	"pifs/swarm"
 	"pifs/swarm/member"
+	"pifs/swarm/peer"
+	"pifs/swarm/wire"
 )
 
 func must(t testing.TB, err error) {
@@ -30,17 +25,17 @@ func must(t testing.TB, err error) {
 func now() int64 { return time.Now().Unix() }
 
 // newcomer is an identity with a host on loopback.
-func newcomer(t *testing.T) (swarm.Identity, host.Host) {
+func newcomer(t *testing.T) (swarm.Identity, *peer.Host) {
 	t.Helper()
 	id, err := swarm.CreateIdentity(t.TempDir())
 	must(t, err)
-	h, err := Listen(id, []string{"/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/udp/0/quic-v1"})
+	h, err := peer.New(peer.Options{Identity: id, Listen: []string{"/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/udp/0/quic-v1"}})
 	must(t, err)
 	t.Cleanup(func() { h.Close() })
 	return id, h
 }
 
-func entry(t *testing.T, id swarm.Identity, h host.Host, in member.SwarmID) member.Entry {
+func entry(t *testing.T, id swarm.Identity, h *peer.Host, in member.SwarmID) member.Entry {
 	t.Helper()
 	e := member.Entry{Seq: uint64(now()), Addrs: Announced(h.Addrs())}
 	must(t, e.Sign(id, in))
@@ -48,7 +43,7 @@ func entry(t *testing.T, id swarm.Identity, h host.Host, in member.SwarmID) memb
 }
 
 // attend joins by an invitation and takes part.
-func attend(t *testing.T, i *member.Invitation) (*member.Book, *Meeting) {
+func attend(t *testing.T, i *member.Invitation) (*member.Book, *Meeting, *peer.Host) {
 	t.Helper()
 	id, h := newcomer(t)
 	in, err := i.Genesis.ID()
@@ -59,11 +54,11 @@ func attend(t *testing.T, i *member.Invitation) (*member.Book, *Meeting) {
 	must(t, err)
 	m := Attend(h, b, slog.New(slog.DiscardHandler))
 	t.Cleanup(m.Close)
-	return b, m
+	return b, m, h
 }
 
 // found begins a swarm.
-func found(t *testing.T) (*member.Book, host.Host) {
+func found(t *testing.T) (*member.Book, *peer.Host) {
 	t.Helper()
 	id, h := newcomer(t)
 	founder, err := swarm.CreateIdentity(t.TempDir())
@@ -80,11 +75,14 @@ func found(t *testing.T) (*member.Book, host.Host) {
 	return b, h
 }
 
-func invite(t *testing.T, b *member.Book, uses uint32, at ...host.Host) *member.Invitation {
+// address returns where somebody who knows nobody can ask h.
+func address(h *peer.Host) string { return h.Addrs()[0] + "/p2p/" + string(h.ID()) }
+
+func invite(t *testing.T, b *member.Book, uses uint32, at ...*peer.Host) *member.Invitation {
 	t.Helper()
 	var bootstrap []string
 	for _, h := range at {
-		bootstrap = append(bootstrap, h.Addrs()[0].String()+"/p2p/"+h.ID().String())
+		bootstrap = append(bootstrap, address(h))
 	}
 	i, err := member.Invite(b.Genesis(), b.Founder().Key, blockstore.Secret{1}, bootstrap, uses, now()+3600)
 	must(t, err)
@@ -108,24 +106,24 @@ func eventually(t *testing.T, what string, ok func() bool) {
 // one that leaves.
 func TestMembersMeet(t *testing.T) {
 	founder, at := found(t)
-	first, meeting := attend(t, invite(t, founder, 3, at))
+	first, meeting, host := attend(t, invite(t, founder, 3, at))
 	_, gone := newcomer(t)
-	through := invite(t, founder, 3, gone, meeting.host)
+	through := invite(t, founder, 3, gone, host)
 	must(t, gone.Close())
-	second, leaver := attend(t, through)
-	third, _ := attend(t, through)
+	second, leaver, leaving := attend(t, through)
+	third, _, _ := attend(t, through)
 	all := []*member.Book{founder, first, second, third}
 	for _, b := range all {
 		eventually(t, "four members are known", func() bool { return len(b.Current().Entries) == 4 })
 	}
 	id, err := swarm.CreateIdentity(t.TempDir())
 	must(t, err)
-	forged, err := member.NewLeave(swarm.Identity{Key: id.Key, ID: swarm.MemberID(leaver.host.ID().String())}, founder.ID(), 1<<62)
+	forged, err := member.NewLeave(swarm.Identity{Key: id.Key, ID: leaving.ID()}, founder.ID(), 1<<62)
 	must(t, err)
 	if err := leaver.Submit(t.Context(), forged); !errors.Is(err, blockstore.ErrCorrupt) {
 		t.Errorf("a leave by another key: %v", err)
 	}
-	remove, err := member.NewRemove(founder.Founder().Key, founder.ID(), swarm.MemberID(leaver.host.ID().String()))
+	remove, err := member.NewRemove(founder.Founder().Key, founder.ID(), leaving.ID())
 	must(t, err)
 	must(t, meeting.Submit(t.Context(), remove)) // whoever passes it on
 	for _, b := range []*member.Book{founder, first, third} {
@@ -150,84 +148,43 @@ func TestInvitationIsNotUsedTwice(t *testing.T) {
 	}
 }
 
-// TestStrangersAreBounded opens streams as somebody who is no member: those
-// between members are refused, and the one to join takes a request to join and
-// nothing longer.
-func TestStrangersAreBounded(t *testing.T) {
+// TestStrangersMayOnlyJoin asks as somebody who is no member: for anything but
+// a change no request is even read.
+func TestStrangersMayOnlyJoin(t *testing.T) {
 	founder, at := found(t)
 	_, h := newcomer(t)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	must(t, h.Connect(ctx, peer.AddrInfo{ID: at.ID(), Addrs: at.Addrs()}))
 	digest, err := founder.Current().Digest()
 	must(t, err)
-	to := peer.AddrInfo{ID: at.ID(), Addrs: at.Addrs()}
-	if _, err := ask(ctx, h, to, memberProtocol, &member.Request{Have: &digest}); !errors.Is(err, swarm.ErrUnreachable) {
-		t.Errorf("a stream between members: %v", err)
+	for _, req := range []*member.Request{{Have: &digest}, {Record: founder.Current()}} {
+		if resp, err := askAt(t.Context(), h, address(at), req); !errors.Is(err, swarm.ErrUnreachable) {
+			t.Errorf("%+v is answered: %+v %v", req, resp, err)
+		}
 	}
-	resp, err := ask(ctx, h, to, joinProtocol, &member.Request{Have: &digest})
+	b, err := blockstore.Marshal(&member.Request{Have: &digest})
+	must(t, err)
+	if _, _, err := h.AskAt(t.Context(), address(at), wire.MemberProtocol, wire.OpDigest, b, member.MaxMessage); !errors.Is(err, swarm.ErrUnreachable) {
+		t.Errorf("the members' protocol: %v", err)
+	}
+	var refused *wire.Refusal
+	if _, _, err := h.AskAt(t.Context(), address(at), wire.JoinProtocol, wire.OpChange, b, member.MaxMessage); !errors.As(err, &refused) || !errors.Is(err, blockstore.ErrFormat) {
+		t.Errorf("another's request: %v", err)
+	}
+	leave := member.Change{Leave: &member.Leave{ID: h.ID(), Seq: 1}}
+	resp, err := askAt(t.Context(), h, address(at), &member.Request{Change: &leave})
 	if err != nil || resp.Refusal == nil || resp.Record != nil {
-		t.Errorf("a question about the record: %+v %v", resp, err)
-	}
-	if _, err := ask(ctx, h, to, joinProtocol, &member.Request{Record: &member.Record{Entries: make([]member.Entry, 500)}}); !errors.Is(err, swarm.ErrUnreachable) {
-		t.Errorf("a long request: %v", err)
+		t.Errorf("another change: %+v %v", resp, err)
 	}
 }
 
-func TestStrangersTakeTurns(t *testing.T) {
-	founder, at := found(t)
-	_, m := attend(t, invite(t, founder, 1, at))
-	if !m.admit("a") || m.admit("a") {
-		t.Error("a stranger has two streams at a time")
-	}
-	for i := range maxStrangers - 1 {
-		if !m.admit(peer.ID(string(rune('b' + i)))) {
-			t.Errorf("stranger %d is refused", i)
-		}
-	}
-	if m.admit("z") {
-		t.Error("there is no bound for all strangers together")
-	}
-	m.dismiss("a")
-	if !m.admit("z") {
-		t.Error("a place that is free again is not given")
-	}
-}
-
-func TestFrames(t *testing.T) {
-	var b bytes.Buffer
-	must(t, writeFrame(&b, []byte("abc")))
-	whole := bytes.Clone(b.Bytes())
-	got, err := readFrame(&b, 100, nil)
-	if err != nil || !bytes.Equal(got, whole[4:]) {
-		t.Errorf("%x %v", got, err)
-	}
-	if _, err := readFrame(&b, 100, nil); err != io.EOF {
-		t.Errorf("at the end: %v", err)
-	}
-	for n := 1; n < len(whole); n++ {
-		if _, err := readFrame(bytes.NewReader(whole[:n]), 100, nil); err == nil || err == io.EOF {
-			t.Errorf("cut at %d: %v", n, err)
-		}
-	}
-	if _, err := readFrame(bytes.NewReader([]byte{0xff, 0xff, 0xff, 0xff}), 100, nil); !errors.Is(err, blockstore.ErrTooLarge) {
-		t.Errorf("a long one: %v", err)
-	}
-	large := make(chan struct{}, 1)
-	large <- struct{}{}
-	if _, err := readFrame(bytes.NewReader([]byte{0, 2, 0, 0}), 1<<20, large); !errors.Is(err, blockstore.ErrTooLarge) {
-		t.Errorf("one more than there are places for: %v", err)
+func TestMessagesFit(t *testing.T) {
+	if member.MaxMessage > wire.MaxBlob {
+		t.Errorf("a message of %d bytes cannot be sent", member.MaxMessage)
 	}
 }
 
 func TestAnnounced(t *testing.T) {
-	var addrs []ma.Multiaddr
-	for _, text := range []string{
-		"/ip4/127.0.0.1/tcp/7437", "/ip4/192.168.1.5/tcp/7437", "/ip6/fe80::1/tcp/7437", "/ip4/8.8.8.8/tcp/7437", "/ip4/192.168.1.5/tcp/7437",
-	} {
-		a, err := ma.NewMultiaddr(text)
-		must(t, err)
-		addrs = append(addrs, a)
+	addrs := []string{
+		"/ip4/127.0.0.1/tcp/7437", "/ip4/192.168.1.5/tcp/7437", "/ip6/fe80::1/tcp/7437", "/ip4/8.8.8.8/tcp/7437", "/ip4/192.168.1.5/tcp/7437", "nowhere",
 	}
 	if got, want := Announced(addrs), []string{"/ip4/8.8.8.8/tcp/7437", "/ip4/192.168.1.5/tcp/7437"}; !reflect.DeepEqual(got, want) {
 		t.Errorf("%q, want %q", got, want)

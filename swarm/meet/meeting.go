@@ -4,262 +4,223 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
 	"time"
 
-	"github.com/libp2p/go-libp2p/core/host"
-	"github.com/libp2p/go-libp2p/core/network"
-	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/libp2p/go-libp2p/core/protocol"
-	ma "github.com/multiformats/go-multiaddr"
-
+	"pifs/blockstore"
 	"pifs/swarm"
 	"pifs/swarm/member"
+	"pifs/swarm/wire"
 )
 
+// Bytes of requests. Those that pass a record on, and all answers, have at most
+// member.MaxMessage.
 const (
-	memberProtocol protocol.ID = "/pifs/member/1"
-	joinProtocol   protocol.ID = "/pifs/join/1"
-
-	joinLimit   = 30 * time.Second // for a stranger's request, the founder's part included
-	memberLimit = 60 * time.Second // for each exchange on a stream between members
-
-	maxStrangers = 8  // requests to join that are answered at a time
-	maxMembers   = 64 // streams of members that are answered at a time
-	maxLarge     = 4  // records that are read at a time
-
-	maxJoin = member.MaxChange + 64 // bytes of a request to join
+	maxDigest = 64
+	maxChange = member.MaxChange + 64
 )
+
+const lastAnswer = 5 * time.Second // for a member that left to hear that it did
+
+// Net is what a meeting needs of the network. A *peer.Host is one.
+type Net interface {
+	// ID returns who we are.
+	ID() swarm.MemberID
+
+	// Members says who belongs, and at which multiaddrs they are: all others are
+	// strangers from then on.
+	Members(all map[swarm.MemberID][]string)
+
+	// Handle has requests of a protocol answered by b.
+	Handle(protocol string, b wire.BlobServer)
+
+	// Ask sends a request to a member. An error wraps swarm.ErrUnreachable if
+	// there is no answer, or is a *wire.Refusal.
+	Ask(ctx context.Context, to swarm.MemberID, protocol string, op wire.Op, request []byte, limit int) ([]byte, error)
+
+	// Retry has a member tried with the next request, however short ago it was not
+	// reached.
+	Retry(id swarm.MemberID)
+
+	// Connected reports whether there is a connection to a member now.
+	Connected(id swarm.MemberID) bool
+}
 
 // Meeting is a member among the others: it answers them, and asks them. It
-// implements member.Peers, and is safe for concurrent use.
+// implements member.Peers and wire.BlobServer, and is safe for concurrent use.
 type Meeting struct {
-	host    host.Host
+	net     Net
 	book    *member.Book
 	service *member.Service
-	log     *slog.Logger
-	ctx     context.Context // ends with Close
+	life    context.Context // ends with Close
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 
-	strangers, members, large chan struct{} // places
-
 	mu      sync.Mutex
-	joining map[peer.ID]bool // strangers that are being answered
+	epoch   uint64                  // of the record that the network was told of
+	leaving map[swarm.MemberID]bool // that are to hear an answer before they are strangers
 }
 
-var _ member.Peers = (*Meeting)(nil)
+var (
+	_ member.Peers    = (*Meeting)(nil)
+	_ wire.BlobServer = (*Meeting)(nil)
+)
 
-// Attend makes h a place where the swarm of b meets, until Close.
-func Attend(h host.Host, b *member.Book, log *slog.Logger) *Meeting {
-	m := &Meeting{
-		host: h, book: b, log: log,
-		strangers: make(chan struct{}, maxStrangers), members: make(chan struct{}, maxMembers), large: make(chan struct{}, maxLarge),
-		joining: map[peer.ID]bool{},
-	}
-	m.ctx, m.cancel = context.WithCancel(context.Background())
-	self := swarm.MemberID(h.ID().String())
-	m.service = member.NewService(b, self, m, rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())), log)
-	h.SetStreamHandler(memberProtocol, m.serveMember)
-	h.SetStreamHandler(joinProtocol, m.serveStranger)
-	h.Network().Notify(&network.NotifyBundle{ConnectedF: m.connected})
-	m.running.Go(func() { m.service.Run(m.ctx) })
+// Attend has the swarm of b meet through n, until Close.
+func Attend(n Net, b *member.Book, log *slog.Logger) *Meeting {
+	m := &Meeting{net: n, book: b, leaving: map[swarm.MemberID]bool{}}
+	m.service = member.NewService(b, n.ID(), m, rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())), log)
+	m.life, m.cancel = context.WithCancel(context.Background())
+	m.introduce()
+	n.Handle(wire.MemberProtocol, m)
+	n.Handle(wire.JoinProtocol, m)
+	m.running.Go(func() { m.service.Run(m.life) })
+	m.running.Go(m.follow)
 	return m
 }
 
-// Close ends the meeting. The host goes on.
+// Close ends the meeting. The network goes on, and finds nobody to answer.
 func (m *Meeting) Close() {
-	m.host.RemoveStreamHandler(memberProtocol)
-	m.host.RemoveStreamHandler(joinProtocol)
 	m.cancel()
 	m.running.Wait()
 }
 
+// follow tells the network of each new record.
+func (m *Meeting) follow() {
+	for {
+		changed := m.book.Changed()
+		m.introduce()
+		select {
+		case <-m.life.Done():
+			return
+		case <-changed:
+		}
+	}
+}
+
+// introduce tells the network who belongs now.
+func (m *Meeting) introduce() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	rec := m.book.Current()
+	if rec.Header.Epoch <= m.epoch || m.life.Err() != nil {
+		return
+	}
+	m.epoch = rec.Header.Epoch
+	all := make(map[swarm.MemberID][]string, len(rec.Entries))
+	for id := range m.leaving {
+		all[id] = nil
+	}
+	for i := range rec.Entries {
+		all[rec.Entries[i].ID] = rec.Entries[i].Addrs
+	}
+	m.net.Members(all)
+}
+
+// dismiss lets a member that leaves hear the answer to that: the network closes
+// the connections of strangers.
+func (m *Meeting) dismiss(id swarm.MemberID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, ok := m.book.Current().Find(id); !ok || m.leaving[id] {
+		return
+	}
+	m.leaving[id] = true
+	time.AfterFunc(lastAnswer, func() {
+		m.mu.Lock()
+		delete(m.leaving, id)
+		m.epoch = 0
+		m.mu.Unlock()
+		m.introduce()
+	})
+}
+
 // Submit submits a change, as member.Directory does.
-func (m *Meeting) Submit(ctx context.Context, c member.Change) error { return m.service.Submit(ctx, c) }
+func (m *Meeting) Submit(ctx context.Context, c member.Change) error {
+	defer m.introduce()
+	m.net.Retry(m.book.Current().Header.Founder)
+	return m.service.Submit(ctx, c)
+}
 
 // Connected returns how many members are connected now.
 func (m *Meeting) Connected() (n int) {
-	rec := m.book.Current()
-	for _, id := range m.host.Network().Peers() {
-		if _, ok := rec.Find(swarm.MemberID(id.String())); ok {
+	for _, e := range m.book.Current().Entries {
+		if e.ID != m.net.ID() && m.net.Connected(e.ID) {
 			n++
 		}
 	}
 	return n
 }
 
-// connected has the record compared with a member that comes or comes back. The
-// one who dialled asks.
-func (m *Meeting) connected(_ network.Network, c network.Conn) {
-	id := swarm.MemberID(c.RemotePeer().String())
-	if _, ok := m.book.Current().Find(id); ok && c.Stat().Direction == network.DirOutbound {
-		m.service.Met(id)
+// Limit implements wire.BlobServer. A stranger may ask for a change only.
+func (m *Meeting) Limit(op wire.Op, from swarm.MemberID) int {
+	if op == wire.OpChange {
+		return maxChange
 	}
-}
-
-// serveMember answers a member's requests until it closes the stream.
-func (m *Meeting) serveMember(s network.Stream) {
-	from := swarm.MemberID(s.Conn().RemotePeer().String())
-	if _, ok := m.book.Current().Find(from); !ok || !enter(m.members) {
-		_ = s.Reset()
-		return
+	if _, ok := m.book.Current().Find(from); !ok {
+		return 0
 	}
-	defer leave(m.members)
-	m.end(s, m.answer(s, from, member.MaxMessage, memberLimit, -1))
-}
-
-// serveStranger answers one request to join, of one at a time from each.
-func (m *Meeting) serveStranger(s network.Stream) {
-	id := s.Conn().RemotePeer()
-	if !m.admit(id) {
-		_ = s.Reset()
-		return
+	switch op {
+	case wire.OpDigest:
+		return maxDigest
+	case wire.OpOffer:
+		return member.MaxMessage
 	}
-	defer m.dismiss(id)
-	m.end(s, m.answer(s, swarm.MemberID(id.String()), maxJoin, joinLimit, 1))
+	return 0
 }
 
-func (m *Meeting) admit(id peer.ID) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.joining[id] || !enter(m.strangers) {
-		return false
-	}
-	m.joining[id] = true
-	return true
-}
-
-func (m *Meeting) dismiss(id peer.ID) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	delete(m.joining, id)
-	leave(m.strangers)
-}
-
-// answer answers up to most requests (any number if negative), each within
-// patience.
-func (m *Meeting) answer(s network.Stream, from swarm.MemberID, size int, patience time.Duration, most int) error {
-	for ; most != 0; most-- {
-		if err := s.SetDeadline(time.Now().Add(patience)); err != nil {
-			return err
-		}
-		b, err := readFrame(s, size, m.large)
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		req, err := member.UnmarshalRequest(b, size)
-		if err != nil {
-			return err
-		}
-		ctx, cancel := context.WithTimeout(m.ctx, patience)
-		resp := m.service.Answer(ctx, from, req)
-		cancel()
-		if err := writeFrame(s, resp); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// end closes a stream, or resets it after an error, which is the other's.
-func (m *Meeting) end(s network.Stream, err error) {
+// Serve implements wire.BlobServer. Why a change is not made stands in the
+// answer.
+func (m *Meeting) Serve(ctx context.Context, op wire.Op, from swarm.MemberID, request []byte) ([]byte, error) {
+	req, err := member.UnmarshalRequest(request, m.Limit(op, from))
 	if err != nil {
-		m.log.Debug("a stream was reset", "from", s.Conn().RemotePeer(), "protocol", s.Protocol(), "err", err)
-		_ = s.Reset()
-		return
+		return nil, err
 	}
-	_ = s.Close()
+	if opOf(req) != op {
+		return nil, fmt.Errorf("operation %d with another's request: %w", op, blockstore.ErrFormat)
+	}
+	if req.Change != nil && req.Change.Leave != nil {
+		m.dismiss(from)
+	}
+	resp := m.service.Answer(ctx, from, req)
+	m.introduce() // before who has just joined asks for more
+	b, err := blockstore.Marshal(resp)
+	if err != nil {
+		return nil, fmt.Errorf("encode answer: %w", err)
+	}
+	return b, nil
 }
 
-// Ask implements member.Peers. The member is connected to if need be.
+// opOf returns the operation of a request.
+func opOf(req *member.Request) wire.Op {
+	switch {
+	case req.Have != nil:
+		return wire.OpDigest
+	case req.Record != nil:
+		return wire.OpOffer
+	}
+	return wire.OpChange
+}
+
+// Ask implements member.Peers.
 func (m *Meeting) Ask(ctx context.Context, to swarm.MemberID, req *member.Request) (*member.Response, error) {
-	e, ok := m.book.Current().Find(to)
-	if !ok {
-		return nil, fmt.Errorf("ask %s: not a member: %w", to, swarm.ErrUnreachable)
-	}
-	id, err := peer.Decode(string(to))
+	b, err := blockstore.Marshal(req)
 	if err != nil {
-		return nil, fmt.Errorf("ask %s: %w", to, err)
+		return nil, fmt.Errorf("encode request: %w", err)
 	}
-	info := peer.AddrInfo{ID: id}
-	for _, text := range e.Addrs {
-		a, err := ma.NewMultiaddr(text)
-		if err != nil {
-			return nil, fmt.Errorf("ask %s: %w", to, err)
-		}
-		info.Addrs = append(info.Addrs, a)
-	}
-	return ask(ctx, m.host, info, memberProtocol, req)
-}
-
-// Join asks the members at the bootstrap addresses of an invitation, one after
-// the other, to take e in, and returns the record that it is in. An answer of
-// the founder is final.
-func Join(ctx context.Context, h host.Host, i *member.Invitation, e member.Entry) (*member.Record, error) {
-	var all error
-	for _, text := range i.Bootstrap {
-		info, err := peer.AddrInfoFromString(text)
-		if err != nil {
-			return nil, fmt.Errorf("read invitation: %w: %w", member.ErrTicket, err)
-		}
-		rec, err := member.Enter(ctx, i, e, func(ctx context.Context, req *member.Request) (*member.Response, error) {
-			return ask(ctx, h, *info, joinProtocol, req)
-		})
-		if err == nil || errors.Is(err, member.ErrTicket) || errors.Is(err, member.ErrRefused) {
-			return rec, err
-		}
-		all = errors.Join(all, fmt.Errorf("%s: %w", text, err))
-	}
-	return nil, all
-}
-
-// ask sends one request on a stream of its own.
-func ask(ctx context.Context, h host.Host, to peer.AddrInfo, p protocol.ID, req *member.Request) (*member.Response, error) {
-	ctx, cancel := context.WithTimeout(ctx, memberLimit)
-	defer cancel()
-	if err := h.Connect(ctx, to); err != nil {
-		return nil, fmt.Errorf("%w: %w", swarm.ErrUnreachable, err)
-	}
-	s, err := h.NewStream(ctx, to.ID, p)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", swarm.ErrUnreachable, err)
-	}
-	defer context.AfterFunc(ctx, func() { _ = s.Reset() })()
-	resp, err := exchange(s, req)
-	if err != nil {
-		_ = s.Reset()
-		return nil, fmt.Errorf("%w: %w", swarm.ErrUnreachable, err)
-	}
-	_ = s.Close()
-	return resp, nil
-}
-
-func exchange(s network.Stream, req *member.Request) (*member.Response, error) {
-	if err := writeFrame(s, req); err != nil {
-		return nil, err
-	}
-	b, err := readFrame(s, member.MaxMessage, make(chan struct{}, 1))
-	if err != nil {
-		return nil, err
+	if b, err = m.net.Ask(ctx, to, wire.MemberProtocol, opOf(req), b, member.MaxMessage); err != nil {
+		return nil, unreachable(err)
 	}
 	return member.UnmarshalResponse(b)
 }
 
-// enter takes a place if there is one.
-func enter(places chan struct{}) bool {
-	select {
-	case places <- struct{}{}:
-		return true
-	default:
-		return false
+// unreachable makes of an answer that was none, such as one of a member that
+// does not know us yet, one that is worth asking again.
+func unreachable(err error) error {
+	if errors.Is(err, swarm.ErrUnreachable) || errors.Is(err, context.Canceled) {
+		return err
 	}
+	return fmt.Errorf("%w: %w", swarm.ErrUnreachable, err)
 }
-
-func leave(places chan struct{}) { <-places }

@@ -22,7 +22,7 @@ const (
 
 	// MaxRecord is the largest encoded record in bytes: the founder extends it
 	// no further. 16,384 usual entries take a third of it.
-	MaxRecord = 16 << 20
+	MaxRecord = 15 << 20
 )
 
 // Hash is the name of a header, or of what it commits to.

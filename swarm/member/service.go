@@ -16,6 +16,7 @@ const (
 	probeEvery = 20 * time.Second // give or take a half
 	catchUp    = 3 * time.Second  // for others to tell the founder what it may have forgotten
 	retryFirst = time.Second      // until those who were not reached are tried again, doubled each time
+	founderFor = 8 * time.Second  // that the founder's node is tried, once it does not answer
 	askLimit   = 20 * time.Second // for one question in the background
 )
 
@@ -34,7 +35,6 @@ type Service struct {
 	self  swarm.MemberID
 	peers Peers
 	log   *slog.Logger
-	met   chan swarm.MemberID
 	abled sync.Once // the founder has asked others what they know
 
 	mu     sync.Mutex
@@ -44,7 +44,7 @@ type Service struct {
 // NewService returns the service of self, which is at work while Run runs.
 // The book forwards its changes through it.
 func NewService(b *Book, self swarm.MemberID, p Peers, rng *rand.Rand, log *slog.Logger) *Service {
-	s := &Service{book: b, self: self, peers: p, log: log, met: make(chan swarm.MemberID, 16), gossip: NewGossip(self, rng)}
+	s := &Service{book: b, self: self, peers: p, log: log, gossip: NewGossip(self, rng)}
 	b.ForwardBy(s.forward)
 	return s
 }
@@ -72,9 +72,6 @@ func (s *Service) Run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case id := <-s.met:
-			tell(id)
-			continue
 		case <-missed: // somebody was not reached: try those who lack it again, ever more slowly
 			timer.Reset(backoff)
 			backoff = min(2*backoff, probeEvery)
@@ -102,14 +99,6 @@ func (s *Service) tell(ctx context.Context, id swarm.MemberID) bool {
 		s.log.Debug("a member was not told of the record", "member", id, "err", err)
 	}
 	return err == nil
-}
-
-// Met has the records compared with a member that has just connected.
-func (s *Service) Met(id swarm.MemberID) {
-	select {
-	case s.met <- id:
-	default: // many at once: the probes will reach it
-	}
 }
 
 func (s *Service) spread() []swarm.MemberID {
@@ -263,13 +252,28 @@ func (s *Service) catchUp(ctx context.Context) {
 	asking.Wait()
 }
 
-// forward is the book's way to the founder's node.
+// forward is the book's way to the founder's node, which may be starting: it is
+// tried a few times, since a change can be asked for twice.
 func (s *Service) forward(ctx context.Context, to swarm.MemberID, c Change) (*Record, error) {
-	resp, err := s.peers.Ask(ctx, to, &Request{Change: &c})
-	if err != nil {
-		return nil, fmt.Errorf("ask the founder's node %s: %w", to, err)
+	patient, cancel := context.WithTimeout(ctx, founderFor)
+	defer cancel()
+	pause := retryFirst / 4
+	for {
+		resp, err := s.peers.Ask(ctx, to, &Request{Change: &c})
+		if err == nil {
+			return resp.made()
+		}
+		if !errors.Is(err, swarm.ErrUnreachable) || patient.Err() != nil {
+			return nil, fmt.Errorf("ask the founder's node %s: %w", to, err)
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-patient.Done():
+		case <-timer.C:
+		}
+		timer.Stop()
+		pause *= 2
 	}
-	return resp.made()
 }
 
 // made returns the record that contains the change that was asked for.

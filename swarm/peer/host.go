@@ -70,6 +70,7 @@ func New(o Options) (*Host, error) {
 		return nil, fmt.Errorf("start host: %w", errors.Join(err, limits.Close()))
 	}
 	h.gate.watch(h.h.Network().Conns)
+	h.h.Network().Notify(&network.NotifyBundle{ConnectedF: h.met})
 	return h, nil
 }
 
@@ -91,8 +92,11 @@ func (h *Host) ID() swarm.MemberID { return h.self }
 // Addrs returns the multiaddrs at which this host can be reached, without its
 // id.
 func (h *Host) Addrs() []string {
-	var out []string
-	for _, a := range h.h.Addrs() {
+	return texts(h.h.Addrs())
+}
+
+func texts(addrs []ma.Multiaddr) (out []string) {
+	for _, a := range addrs {
 		out = append(out, a.String())
 	}
 	return out
@@ -165,6 +169,28 @@ func (h *Host) Reachable(id swarm.MemberID) error {
 	}
 	return l.death.err(time.Now())
 }
+
+// Retry has a member tried with the next request, however short ago it was not
+// reached.
+func (h *Host) Retry(id swarm.MemberID) {
+	if l, err := h.link(id); err == nil {
+		l.death.revived()
+	}
+}
+
+// met notes that a peer that was not to be reached is there: it came to us.
+func (h *Host) met(_ network.Network, c network.Conn) {
+	h.mu.Lock()
+	l := h.links[c.RemotePeer()]
+	h.mu.Unlock()
+	if l != nil {
+		l.death.revived()
+	}
+}
+
+// Listening returns the multiaddrs at which the host listens, as they were
+// asked for.
+func (h *Host) Listening() []string { return texts(h.h.Network().ListenAddresses()) }
 
 // Connected reports whether there is a connection to a member now.
 func (h *Host) Connected(id swarm.MemberID) bool {
