@@ -21,6 +21,7 @@ func layers() map[string][]string {
 		"swarm":                {"blockstore", "blockstore/failpoint"},
 		"swarm/member":         {"blockstore", "swarm"},
 		"swarm/wire":           {"blockstore", "swarm"},
+		"swarm/peer":           {"blockstore", "swarm", "swarm/wire"},
 		"swarm/meet":           {"blockstore", "swarm", "swarm/member", "swarm/wire"},
 		"swarm/decide":         {"blockstore", "swarm"},
 		"cache":                {"blockstore", "blockstore/failpoint"},
