@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"sync"
 	"time"
@@ -15,6 +16,13 @@ import (
 
 	"pifs/swarm"
 	"pifs/swarm/wire"
+)
+
+// Pauses before a member is asked again that was busy, drawn from their upper
+// halves: they double.
+const (
+	firstRest = 50 * time.Millisecond
+	lastRest  = 2 * time.Second
 )
 
 const (
@@ -55,10 +63,9 @@ type exchange struct {
 	do       func(*wire.Conn) error
 }
 
-// run makes an exchange: on a stream that is open, or a new one. One that finds
-// its stream closed before an answer began is made once more, since a kept
-// stream may have been closed by the other side meanwhile: exchanges must bear
-// to be made twice. Failures to reach the member wrap swarm.ErrUnreachable.
+// run makes an exchange, again after a pause if the member has too much to do.
+// Exchanges must bear to be made twice. Failures to reach the member wrap
+// swarm.ErrUnreachable.
 func (l *link) run(ctx context.Context, e exchange) error {
 	select {
 	case l.slots <- struct{}{}:
@@ -66,6 +73,26 @@ func (l *link) run(ctx context.Context, e exchange) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	for pause := firstRest; ; pause *= 2 {
+		if err := ctx.Err(); err != nil {
+			return err // before anything of it is sent
+		}
+		err := l.attempt(ctx, e)
+		if !errors.Is(err, wire.ErrBusy) || pause > lastRest {
+			return err
+		}
+		select {
+		case <-time.After(pause/2 + rand.N(pause/2)):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// attempt makes an exchange on a stream that is open, or a new one. One that
+// finds its stream closed before an answer began is made once more, since a kept
+// stream may have been closed by the other side meanwhile.
+func (l *link) attempt(ctx context.Context, e exchange) error {
 	for {
 		s, kept, err := l.open(ctx, protocol.ID(e.protocol))
 		if err != nil {
@@ -101,14 +128,24 @@ func (l *link) open(ctx context.Context, p protocol.ID) (s *stream, kept bool, e
 	patient, cancel := context.WithTimeout(ctx, dialPatience)
 	defer cancel()
 	raw, err := l.host.h.NewStream(patient, l.peer, p)
+	if e := over(ctx); err != nil && e != nil {
+		return nil, false, e
+	}
 	if err != nil {
 		err = fmt.Errorf("%w: %w", swarm.ErrUnreachable, err)
-		if ctx.Err() == nil {
-			l.death.failed(time.Now(), err)
-		}
+		l.death.failed(time.Now(), err)
 		return nil, false, err
 	}
 	return &stream{Conn: wire.NewConn(raw), s: raw}, false, nil
+}
+
+// over returns why the caller does not wait any longer, or nil. What waited for
+// the deadline of ctx may know that it has passed before ctx does.
+func over(ctx context.Context) error {
+	if d, ok := ctx.Deadline(); ok && ctx.Err() == nil && !time.Now().Before(d) {
+		return context.DeadlineExceeded
+	}
+	return ctx.Err()
 }
 
 // take returns a kept stream, or nil.
@@ -141,11 +178,7 @@ func (l *link) keep(p protocol.ID, s *stream) {
 // use makes an exchange on s, which is kept if it can be used again.
 func (l *link) use(ctx context.Context, s *stream, e exchange) error {
 	begun := time.Now()
-	deadline := begun.Add(l.rtt.patience(e.size))
-	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
-		deadline = d
-	}
-	_ = s.s.SetDeadline(deadline)
+	_ = s.s.SetDeadline(begun.Add(l.rtt.patience(e.size))) // ours: that of ctx says nothing about the member
 	stop := context.AfterFunc(ctx, func() { _ = s.s.Reset() })
 	err := e.do(s.Conn)
 	if !stop() {

@@ -19,49 +19,68 @@ import (
 
 const (
 	maxServed    = 32               // requests of one peer that are served at a time
-	servedBytes  = 128 << 20        // of payloads that are in memory, in all
+	servedBytes  = 256 << 20        // of payloads that are in memory, in all
+	peerBytes    = servedBytes / 4  // of those of one peer: who stands still with them keeps nobody else waiting
 	waitForRoom  = 10 * time.Second // before the answer is "busy"
 	streamIdle   = time.Minute      // between two requests on a stream
+	lastWords    = 5 * time.Second  // for a refusal to be read, before the stream ends
 	strangerIdle = 10 * time.Second
 )
 
 // calls are the requests that are being served.
 type calls struct {
-	mu   sync.Mutex
-	live map[peer.ID]int
-	room *semaphore.Weighted // bytes
+	mu     sync.Mutex
+	guests map[peer.ID]*guest
+	room   *semaphore.Weighted // bytes
+}
+
+// guest is a peer of which requests are being served.
+type guest struct {
+	requests int                 // guarded by calls.mu
+	room     *semaphore.Weighted // bytes
 }
 
 func newCalls() calls {
-	return calls{live: map[peer.ID]int{}, room: semaphore.NewWeighted(servedBytes)}
+	return calls{guests: map[peer.ID]*guest{}, room: semaphore.NewWeighted(servedBytes)}
 }
 
 // enter counts a request of p, which leave ends; ErrBusy if there are too many.
-func (c *calls) enter(p peer.ID) (leave func(), err error) {
+func (c *calls) enter(p peer.ID) (g *guest, leave func(), err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.live[p] >= maxServed {
-		return nil, wire.ErrBusy
+	if g = c.guests[p]; g == nil {
+		g = &guest{room: semaphore.NewWeighted(peerBytes)}
+		c.guests[p] = g
 	}
-	c.live[p]++
-	return func() {
+	if g.requests >= maxServed {
+		return nil, nil, wire.ErrBusy
+	}
+	g.requests++
+	return g, func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if c.live[p]--; c.live[p] == 0 {
-			delete(c.live, p)
+		if g.requests--; g.requests == 0 {
+			delete(c.guests, p)
 		}
 	}, nil
 }
 
-// hold waits for room for n bytes of payload: nothing more is read from the
+// hold waits for room for n bytes of payload of g: nothing more is read from the
 // peer meanwhile, which is what slows it down.
-func (c *calls) hold(ctx context.Context, n int) (release func(), err error) {
+func (c *calls) hold(ctx context.Context, g *guest, n int) (release func(), err error) {
 	patient, cancel := context.WithTimeout(ctx, waitForRoom)
 	defer cancel()
+	if err := g.room.Acquire(patient, int64(n)); err != nil {
+		return nil, fmt.Errorf("%w: too much of one member", wire.ErrBusy)
+	}
 	if err := c.room.Acquire(patient, int64(n)); err != nil {
+		g.room.Release(int64(n))
 		return nil, fmt.Errorf("%w: no room for %d bytes", wire.ErrBusy, n)
 	}
-	return func() { c.room.Release(int64(n)) }, nil
+	return func() {
+		c.room.Release(int64(n))
+		g.room.Release(int64(n))
+	}, nil
 }
 
 // request is what is being served.
@@ -70,6 +89,7 @@ type request struct {
 	stream network.Stream
 	op     wire.Op
 	from   swarm.MemberID
+	guest  *guest
 }
 
 // expect gives the rest of the request, or its answer, of size bytes, its time.
@@ -95,7 +115,7 @@ func (h *Host) serve(proto string, welcome bool, serve handler) {
 		if err != nil && !errors.Is(err, io.EOF) {
 			h.log.Debug("stream ended", "peer", p, "protocol", proto, "err", err)
 		}
-		_ = s.Close() // what was answered last still arrives
+		_ = s.Reset()
 	})
 }
 
@@ -112,9 +132,9 @@ func (h *Host) serveStream(s network.Stream, p peer.ID, serve handler) error {
 			return err
 		}
 		r.expect(wire.MaxMessage)
-		leave, err := h.calls.enter(p)
-		if err != nil {
-			return errors.Join(err, r.conn.WriteError(err)) // a payload may follow: the stream is of no use
+		var leave func()
+		if r.guest, leave, err = h.calls.enter(p); err != nil {
+			return fatal(r, err) // a payload may follow
 		}
 		err = serve(h.life, r)
 		leave()
@@ -145,7 +165,7 @@ func (h *Host) Handle(proto string, b wire.BlobServer) {
 		if limit <= 0 {
 			return fatal(r, errors.ErrUnsupported)
 		}
-		release, err := h.calls.hold(ctx, min(limit, wire.MaxBlob))
+		release, err := h.calls.hold(ctx, r.guest, min(limit, wire.MaxBlob))
 		if err != nil {
 			return fatal(r, err)
 		}
@@ -164,5 +184,16 @@ func (h *Host) Handle(proto string, b wire.BlobServer) {
 	})
 }
 
-// fatal answers a request whose payload is not read: the stream ends.
-func fatal(r *request, err error) error { return errors.Join(err, r.conn.WriteError(err)) }
+// fatal answers a request whose payload is not read: the stream ends, after the
+// other side had time to read why.
+func fatal(r *request, err error) error {
+	_ = r.stream.SetDeadline(time.Now().Add(lastWords))
+	if e := r.conn.WriteError(err); e != nil {
+		return errors.Join(err, e)
+	}
+	if e := r.stream.CloseWrite(); e != nil {
+		return errors.Join(err, e)
+	}
+	_, _ = io.CopyN(io.Discard, r.stream, wire.MaxBlob)
+	return err
+}

@@ -113,7 +113,7 @@ func (s *shardServer) put(ctx context.Context, r *request) error {
 		return fatal(r, err)
 	}
 	size := m.Stripe.ShardSize()
-	release, err := s.host.calls.hold(ctx, size)
+	release, err := s.host.calls.hold(ctx, r.guest, size)
 	if err != nil {
 		return fatal(r, err)
 	}
@@ -149,7 +149,7 @@ func (s *shardServer) slice(ctx context.Context, r *request) error {
 // read answers with what part makes of a shard.
 func (s *shardServer) read(ctx context.Context, r *request, id blockstore.ShardID, part func([]byte) ([]byte, error)) error {
 	const usual = 1 << 20 // most shards are smaller; those of class (1,1) may have four times as much
-	release, err := s.host.calls.hold(ctx, usual)
+	release, err := s.host.calls.hold(ctx, r.guest, usual)
 	if err != nil {
 		return r.conn.WriteError(err)
 	}
@@ -181,7 +181,7 @@ func (s *shardServer) sync(ctx context.Context, r *request) error {
 		return fatal(r, fmt.Errorf("receipt for %d shards: %w", m.Count, blockstore.ErrTooLarge))
 	}
 	size := int(m.Count) * len(blockstore.ShardID{})
-	release, err := s.host.calls.hold(ctx, 2*size)
+	release, err := s.host.calls.hold(ctx, r.guest, 2*size)
 	if err != nil {
 		return fatal(r, err)
 	}
@@ -207,7 +207,7 @@ func (s *shardServer) keepSet(ctx context.Context, r *request) error {
 	if err := m.Check(); err != nil {
 		return fatal(r, err)
 	}
-	release, err := s.host.calls.hold(ctx, int(m.Size))
+	release, err := s.host.calls.hold(ctx, r.guest, int(m.Size))
 	if err != nil {
 		return fatal(r, err)
 	}
