@@ -1,0 +1,171 @@
+package swarmtest
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+
+	"pifs/blockstore"
+	"pifs/swarm"
+	"pifs/swarm/wire"
+)
+
+// mayOpen is how many streams of one member are served at a time, at most.
+const mayOpen = 64
+
+// stalls are ways to begin something and stand still.
+func stalls(t *testing.T, v *victim) map[string]func(network.Stream) {
+	big := shard(7, blockstore.MaxShard)
+	must(t, v.shelf.Put(t.Context(), v.foe.ID, &wire.Put{Stripe: Lone(big)}, big))
+	half := append(putOf(t, big), frame(big[:wire.MaxPayload])...)
+	var gets []byte
+	for range 100 {
+		gets = append(gets, request(t, wire.OpGet, &wire.Get{ID: blockstore.ShardIDOf(big)})...)
+	}
+	begin := func(b []byte) func(network.Stream) {
+		return func(s network.Stream) {
+			_ = s.SetWriteDeadline(time.Now().Add(long))
+			_, _ = s.Write(b) // it may be refused
+		}
+	}
+	return map[string]func(network.Stream){
+		"nothing":              begin(nil),
+		"half a header":        begin([]byte{0, 0}),
+		"half a message":       begin(append([]byte{0, 0, 255, 0}, make([]byte, 100)...)),
+		"an announced payload": begin(putOf(t, big)),
+		"half a payload":       begin(half[:len(half)-wire.MaxPayload/2]),
+		"answers are not read": begin(gets),
+		"an announced filter":  begin(request(t, wire.OpKeep, &wire.KeepSet{Hashes: 7, Size: wire.MaxKeepSet})),
+		"nested, and no end":   begin([]byte{0, 0, 255, 255, byte(wire.OpHas), 0x91, 0x91, 0x91}),
+	}
+}
+
+// TestFlood has a member open four times as many streams as it may, and stand
+// still on all of them, in each of several ways: an honest member is served
+// meanwhile, memory is bounded, and when the flooder is tired others of its
+// streams are served as if nothing had been.
+func TestFlood(t *testing.T) {
+	for _, transport := range []string{overTCP, overQUIC} {
+		v := newVictim(t, transport)
+		seed := uint64(100)
+		for name, begin := range stalls(t, v) {
+			t.Run(name, func(t *testing.T) {
+				before := heap()
+				var streams []network.Stream
+				for range 4 * mayOpen {
+					ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+					s, err := v.foe.Open(ctx, v.at(), wire.ShardProtocol)
+					cancel()
+					if err != nil {
+						break
+					}
+					streams = append(streams, s)
+					go begin(s)
+				}
+				seed++
+				v.serves(t, seed)
+				if grown := int64(heap()) - int64(before); grown > 512<<20 {
+					t.Errorf("%d streams hold %d MiB", len(streams), grown>>20)
+				}
+				for _, s := range streams {
+					_ = s.Reset()
+				}
+				eventually(t, "the flooder is served when it behaves", func() bool { return v.answers(t) })
+			})
+		}
+	}
+}
+
+// answers reports whether the member that is not honest gets an answer to an
+// honest question.
+func (v *victim) answers(t *testing.T) bool {
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	s, err := v.foe.Open(ctx, v.at(), wire.ShardProtocol)
+	if err != nil {
+		return false
+	}
+	defer s.Reset()
+	_ = s.SetDeadline(time.Now().Add(10 * time.Second))
+	c := wire.NewConn(s)
+	var used wire.Used
+	return c.WriteRequest(wire.OpUsage, &wire.Usage{}) == nil && c.ReadAnswer(&used) == nil
+}
+
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(long); !ok(); <-tick.C {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %v: %s", long, what)
+		}
+	}
+}
+
+// TestStrangers has somebody who is no member try each protocol: none gives an
+// answer but the one by which strangers join, and that only where they may.
+func TestStrangers(t *testing.T) {
+	v := newVictim(t, overTCP)
+	v.host.Handle(wire.MemberProtocol, echo{})
+	v.host.Handle(wire.ProofProtocol, echo{})
+	stranger, err := NewIntruder(newIdentity(t))
+	must(t, err)
+	t.Cleanup(func() { must(t, stranger.Close()) })
+	try := func(proto string) error {
+		ctx, cancel := context.WithTimeout(t.Context(), long)
+		defer cancel()
+		s, err := stranger.Open(ctx, v.at(), proto)
+		if err != nil {
+			return err
+		}
+		defer s.Reset()
+		_ = s.SetDeadline(time.Now().Add(long))
+		c := wire.NewConn(s)
+		if proto == wire.ShardProtocol {
+			if err := c.WriteRequest(wire.OpUsage, &wire.Usage{}); err != nil {
+				return err
+			}
+			return c.ReadAnswer(&wire.Used{})
+		}
+		if err := c.WriteBlob(wire.OpDigest, []byte("hello")); err != nil {
+			return err
+		}
+		_, err = c.ReadBlob(100)
+		return err
+	}
+	refused := func(proto string) {
+		t.Helper()
+		err := try(proto)
+		if err == nil || isTimeout(err) {
+			t.Errorf("%s: a stranger gets %v", proto, err)
+		}
+	}
+	all := []string{wire.ShardProtocol, wire.ProofProtocol, wire.MemberProtocol}
+	for _, proto := range append(all, wire.JoinProtocol) {
+		refused(proto)
+	}
+	v.host.Handle(wire.JoinProtocol, echo{})
+	must(t, try(wire.JoinProtocol))
+	for _, proto := range all {
+		refused(proto)
+	}
+	v.serves(t, 1)
+}
+
+// echo is a blob server that gives back what it got.
+type echo struct{}
+
+var _ wire.BlobServer = echo{}
+
+func (echo) Limit(wire.Op, swarm.MemberID) int { return 1000 }
+
+func (echo) Serve(_ context.Context, _ wire.Op, _ swarm.MemberID, request []byte) ([]byte, error) {
+	if len(request) > 1000 {
+		return nil, errors.New("more than the limit")
+	}
+	return request, nil
+}
