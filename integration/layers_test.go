@@ -23,7 +23,6 @@ func layers() map[string][]string {
 		"swarm/wire":           {"blockstore", "swarm"},
 		"swarm/peer":           {"blockstore", "swarm", "swarm/wire"},
 		"swarm/meet":           {"blockstore", "swarm", "swarm/member", "swarm/wire"},
-		"swarm/peer":           {"blockstore", "swarm", "swarm/wire"},
 		"swarm/swarmtest":      {"blockstore", "blockstore/blocktest", "swarm", "swarm/wire"},
 		"swarm/decide":         {"blockstore", "swarm"},
 		"cache":                {"blockstore", "blockstore/failpoint"},
