@@ -104,6 +104,7 @@ func (e *engine) calls() map[string]callFunc {
 		callNodeStatus:   typed(e.nodeStatus),
 		callSwarmLeave:   typed(e.swarmLeave),
 		callSwarmRemove:  typed(e.swarmRemove),
+		callSwarmStatus:  typed(e.swarmStatus),
 	}
 }
 

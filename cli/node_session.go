@@ -19,6 +19,7 @@ const (
 	callNodeStatus  = "node-status"
 	callSwarmLeave  = "swarm-leave"
 	callSwarmRemove = "swarm-remove"
+	callSwarmStatus = "swarm-status"
 )
 
 var _ control.Handler = (*node)(nil)
@@ -29,6 +30,7 @@ func (n *node) calls() map[string]callFunc {
 		callNodeStatus:  typed(n.status),
 		callSwarmLeave:  typed(n.leave),
 		callSwarmRemove: typed(n.remove),
+		callSwarmStatus: typed(n.swarmStatus),
 	}
 }
 
@@ -68,6 +70,13 @@ func (e *engine) swarmRemove(ctx context.Context, a removeArgs, emit emitter) (n
 		return none{}, noSwarm(e.home)
 	}
 	return e.node.remove(ctx, a, emit)
+}
+
+func (e *engine) swarmStatus(ctx context.Context, _ none, emit emitter) (swarmStatusResult, error) {
+	if e.node == nil {
+		return swarmStatusResult{}, noSwarm(e.home)
+	}
+	return e.node.swarmStatus(ctx, none{}, emit)
 }
 
 // locatedHome opens the home that the flags name.

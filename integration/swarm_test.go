@@ -124,6 +124,19 @@ func (s *site) node() (r nodeStatus) {
 	return r
 }
 
+// swarmStatus is the part of pifs swarm status --json that tests look at.
+type swarmStatus struct {
+	Nodes, Answering int
+	Capacity         uint64
+	Jurisdictions    []struct{ Name string }
+}
+
+func (s *site) swarmStatus() (r swarmStatus) {
+	s.t.Helper()
+	s.decode(&r, "swarm", "status", "--json")
+	return r
+}
+
 // nodeList is what pifs swarm nodes --json prints.
 type nodeList struct {
 	Swarm, SwarmID string
@@ -232,6 +245,15 @@ func TestSwarmMembership(t *testing.T) {
 		t.Errorf("the node of a home that left ended: %v", err)
 	}
 	agree(t, 3, sites[:3]...)
+	all := founder.swarmStatus()
+	if all.Nodes != 3 || all.Answering != 3 || all.Capacity != 3<<30 || len(all.Jurisdictions) != 3 {
+		t.Errorf("%+v", all)
+	}
+	sites[1].stop()
+	if some := founder.swarmStatus(); some.Nodes != 3 || some.Answering != 2 {
+		t.Errorf("with a node switched off: %+v", some)
+	}
+	sites[1].run()
 	stolen := sites[2].node().ID
 	founder.pifs("swarm", "remove", stolen)
 	agree(t, 2, sites[:2]...)

@@ -154,6 +154,23 @@ func (m *Meeting) Connected() (n int) {
 	return n
 }
 
+// Ping asks a member which record it has, however short ago it was not reached.
+func (m *Meeting) Ping(ctx context.Context, id swarm.MemberID) (member.Digest, error) {
+	ours, err := m.book.Current().Digest()
+	if err != nil {
+		return member.Digest{}, err
+	}
+	m.net.Retry(id)
+	resp, err := m.Ask(ctx, id, &member.Request{Have: &ours})
+	if err == nil && resp.Refusal != nil {
+		err = resp.Refusal.Err()
+	}
+	if err != nil {
+		return member.Digest{}, fmt.Errorf("ask %s: %w", id, err)
+	}
+	return resp.Have, nil
+}
+
 // Limit implements wire.BlobServer. A stranger may ask for a change only.
 func (m *Meeting) Limit(op wire.Op, from swarm.MemberID) int {
 	if op == wire.OpChange {

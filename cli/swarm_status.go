@@ -1,0 +1,204 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+	"text/tabwriter"
+	"time"
+
+	cli "github.com/urfave/cli/v2"
+
+	"pifs/swarm"
+	"pifs/swarm/member"
+)
+
+const (
+	pingLimit = 5 * time.Second // for a member's answer
+	pingMost  = 32              // members that are asked at a time
+)
+
+func swarmStatusCommand(env Env) *cli.Command {
+	return &cli.Command{
+		Name:  "status",
+		Usage: "ask every member of the swarm how it is",
+		Description: `Asks each member that can be reached for its record, now, and shows who
+answers, how fast, and over which jurisdictions and operators the room is spread.
+
+EXAMPLES:
+   pifs swarm status
+   pifs swarm status --json`,
+		Flags:  []cli.Flag{jsonFlag()},
+		Action: func(c *cli.Context) error { return swarmStatusAction(env, c) },
+	}
+}
+
+// swarmStatusResult is what `pifs swarm status --json` prints.
+type swarmStatusResult struct {
+	Swarm         string       `json:"swarm"`
+	SwarmID       string       `json:"swarmID"`
+	Epoch         uint64       `json:"epoch"`
+	Evidence      int          `json:"evidence"` // that the founder signed two histories
+	Nodes         int          `json:"nodes"`    // members that offer room
+	Answering     int          `json:"answering"`
+	Capacity      uint64       `json:"capacity"` // bytes that all nodes offer
+	Jurisdictions []domainLine `json:"jurisdictions"`
+	Operators     []domainLine `json:"operators"`
+	Members       []healthLine `json:"members"`
+}
+
+// domainLine is what would fail together, and the nodes in it.
+type domainLine struct {
+	Name      string `json:"name"`
+	Nodes     int    `json:"nodes"`
+	Answering int    `json:"answering"`
+	Capacity  uint64 `json:"capacity"`
+}
+
+// healthLine is a member and what it answered.
+type healthLine struct {
+	memberLine
+	Answers      bool   `json:"answers"`
+	Microseconds int64  `json:"microseconds"`   // that its answer took
+	Epoch        uint64 `json:"epoch"`          // of its record
+	Away         string `json:"away,omitempty"` // why it does not answer
+}
+
+func swarmStatusAction(env Env, c *cli.Context) error {
+	if err := wantArgs(c, 0, 0); err != nil {
+		return err
+	}
+	return withNode(env, c, func(s *session) error {
+		var r swarmStatusResult
+		if err := s.do(c.Context, newMeter(env, "asking"), callSwarmStatus, none{}, &r, nil); err != nil {
+			return err
+		}
+		if c.Bool("json") {
+			return printJSON(env, r)
+		}
+		return printSwarmStatus(env.Stdout, r)
+	})
+}
+
+// swarmStatus asks all members.
+func (n *node) swarmStatus(ctx context.Context, _ none, emit emitter) (swarmStatusResult, error) {
+	list := listNodes(n.book, n.identity.ID)
+	r := swarmStatusResult{
+		Swarm: list.Swarm, SwarmID: list.SwarmID, Epoch: list.Epoch, Evidence: len(n.book.Evidence()),
+		Members: make([]healthLine, len(list.Nodes)),
+	}
+	var asking sync.WaitGroup
+	var done sync.Mutex
+	answered, places := int64(0), make(chan struct{}, pingMost)
+	for i, m := range list.Nodes {
+		places <- struct{}{}
+		asking.Go(func() {
+			r.Members[i] = n.ask(ctx, m)
+			<-places
+			done.Lock()
+			defer done.Unlock()
+			answered++
+			emit.progress(answered, int64(len(list.Nodes)), "members")
+		})
+	}
+	asking.Wait()
+	r.sum()
+	return r, ctx.Err()
+}
+
+// ask asks one member how it is.
+func (n *node) ask(ctx context.Context, m memberLine) healthLine {
+	l := healthLine{memberLine: m}
+	if m.Self {
+		l.Answers, l.Epoch = true, n.book.Current().Header.Epoch
+		return l
+	}
+	limited, cancel := context.WithTimeout(ctx, pingLimit)
+	defer cancel()
+	begun := time.Now()
+	have, err := n.meeting.Ping(limited, swarm.MemberID(m.ID))
+	if err != nil {
+		l.Away = oneLine(err)
+		return l
+	}
+	l.Answers, l.Microseconds, l.Epoch = true, time.Since(begun).Microseconds(), have.Epoch
+	return l
+}
+
+// sum adds up what the members offer.
+func (r *swarmStatusResult) sum() {
+	places, operators := map[string]*domainLine{}, map[string]*domainLine{}
+	for _, m := range r.Members {
+		if m.Capacity == 0 {
+			continue
+		}
+		r.Nodes++
+		r.Capacity += m.Capacity
+		if m.Answers {
+			r.Answering++
+		}
+		for _, d := range []*domainLine{domain(places, m.Jurisdiction), domain(operators, m.Operator)} {
+			d.Nodes++
+			d.Capacity += m.Capacity
+			if m.Answers {
+				d.Answering++
+			}
+		}
+	}
+	r.Jurisdictions, r.Operators = largestFirst(places), largestFirst(operators)
+}
+
+func domain(all map[string]*domainLine, name string) *domainLine {
+	if all[name] == nil {
+		all[name] = &domainLine{Name: name}
+	}
+	return all[name]
+}
+
+func largestFirst(all map[string]*domainLine) []domainLine {
+	lines := []domainLine{}
+	for _, d := range all {
+		lines = append(lines, *d)
+	}
+	slices.SortFunc(lines, func(a, b domainLine) int { return cmp.Or(cmp.Compare(b.Nodes, a.Nodes), cmp.Compare(a.Name, b.Name)) })
+	return lines
+}
+
+func printSwarmStatus(out io.Writer, r swarmStatusResult) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "swarm\t%s\t%s\tepoch %d\n", r.Swarm, r.SwarmID, r.Epoch)
+	fmt.Fprintf(w, "nodes\t%d of %d answer\t%s\n", r.Answering, r.Nodes, size(int64(min(r.Capacity, member.MaxCapacity))))
+	if r.Evidence > 0 {
+		fmt.Fprintf(w, "\tTWO HISTORIES: the founder signed records that contradict each other, %d times\n", r.Evidence)
+	}
+	for _, d := range r.Jurisdictions {
+		fmt.Fprintf(w, "jurisdiction\t%s\t%d of %d nodes answer\t%s\n", d.Name, d.Answering, d.Nodes, size(int64(min(d.Capacity, member.MaxCapacity))))
+	}
+	for _, d := range r.Operators {
+		fmt.Fprintf(w, "operator\t%s\t%d of %d nodes answer\t%s\n", d.Name, d.Answering, d.Nodes, size(int64(min(d.Capacity, member.MaxCapacity))))
+	}
+	for _, m := range r.Members {
+		fmt.Fprintf(w, "member\t%s\t%s\t%s\t%s\n", m.ID, orDash(m.Operator), orDash(m.Jurisdiction), m.state(r.Epoch))
+	}
+	return w.Flush()
+}
+
+// state says in words how a member is. epoch is that of our record.
+func (m healthLine) state(epoch uint64) string {
+	switch {
+	case m.Self:
+		return "this home"
+	case !m.Answers && len(m.Addrs) == 0:
+		return "cannot be reached from outside"
+	case !m.Answers:
+		return "away: " + m.Away
+	}
+	text := fmt.Sprintf("answers in %.1f ms", float64(m.Microseconds)/1000)
+	if m.Epoch != epoch {
+		text += fmt.Sprintf(", has record %d", m.Epoch)
+	}
+	return text
+}
