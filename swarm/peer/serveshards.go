@@ -143,7 +143,7 @@ func (s *shardServer) slice(ctx context.Context, r *request) error {
 	if err := m.Check(); err != nil {
 		return r.conn.WriteError(err)
 	}
-	return s.read(ctx, r, m.ID, func(shard []byte) ([]byte, error) { return wire.Slice(shard, int(m.Off), int(m.Len)) })
+	return s.read(ctx, r, m.ID, func(shard []byte) ([]byte, error) { return blockstore.Slice(shard, int(m.Off), int(m.Len)) })
 }
 
 // read answers with what part makes of a shard.

@@ -160,7 +160,7 @@ func (s *Store) GetRaw(ctx context.Context, id blockstore.ShardID, off, n int) (
 	if off < 0 || n < 1 || off > blockstore.MaxShard || n > blockstore.MaxShard || m.Check() != nil {
 		return blockstore.Lent{}, fmt.Errorf("get %d bytes at %d of shard %v: %w", n, off, id, blockstore.ErrTooLarge)
 	}
-	limit := wire.MaxSlice(blockstore.MaxShard, off, n)
+	limit := blockstore.MaxSlice(blockstore.MaxShard, off, n)
 	var slice []byte
 	err := s.run(ctx, limit, func(c *wire.Conn) (err error) {
 		if err := c.WriteRequest(wire.OpRange, m); err != nil {
@@ -171,10 +171,10 @@ func (s *Store) GetRaw(ctx context.Context, id blockstore.ShardID, off, n int) (
 	})
 	var size int
 	if err == nil {
-		size, err = wire.SliceSize(slice)
+		size, err = blockstore.SliceSize(slice)
 	}
 	if err == nil {
-		slice, err = wire.OpenSlice(slice, id, size, off, n)
+		slice, err = blockstore.OpenSlice(slice, id, size, off, n)
 	}
 	if err != nil {
 		return blockstore.Lent{}, fmt.Errorf("get %d bytes at %d of shard %v: %w", n, off, id, err)

@@ -82,7 +82,7 @@ func TestLiesAboutShards(t *testing.T) {
 	flipped := bytes.Clone(whole)
 	flipped[100<<10] ^= 1
 	slice := func(b []byte, off, n int) []byte {
-		s, err := wire.Slice(b, off, n)
+		s, err := blockstore.Slice(b, off, n)
 		must(t, err)
 		return got(t, uint32(len(s)), s)
 	}
@@ -141,7 +141,7 @@ func TestLiesAboutShards(t *testing.T) {
 
 func sliceOf(t testing.TB, whole []byte) []byte {
 	t.Helper()
-	s, err := wire.Slice(whole, 100<<10, 4096)
+	s, err := blockstore.Slice(whole, 100<<10, 4096)
 	must(t, err)
 	return s
 }
@@ -295,7 +295,7 @@ func TestRandomAnswers(t *testing.T) {
 
 func sliceAt(t testing.TB, whole []byte, off, n int) []byte {
 	t.Helper()
-	s, err := wire.Slice(whole, off, n)
+	s, err := blockstore.Slice(whole, off, n)
 	must(t, err)
 	return s
 }

@@ -73,7 +73,7 @@ type Got struct {
 }
 
 // Range asks for the bytes [Off, Off+Len) of a shard with what proves them: the
-// payload is a slice as Slice makes it.
+// payload is a slice as blockstore.Slice makes it.
 type Range struct {
 	_struct bool `codec:",toarray"` //lint:ignore U1000 read by the codec through reflection
 	ID      blockstore.ShardID

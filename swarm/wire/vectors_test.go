@@ -24,7 +24,7 @@ func TestVectors(t *testing.T) {
 		shard[i] = byte(i % 251)
 	}
 	id := blockstore.ShardIDOf(shard)
-	slice, err := wire.Slice(shard, 1024, 1)
+	slice, err := blockstore.Slice(shard, 1024, 1)
 	must(t, err)
 	root, _ := wire.ReceiptRoot([]blockstore.ShardID{{2}, {1}, {2}})
 	member, key := zeroMember(t)
@@ -110,7 +110,7 @@ func workedSizes(t *testing.T) (rows []workedSize) {
 		return message(wire.OpPut, p) + payload(d.ShardSize())
 	}
 	slice := func(size, off int) int {
-		s, err := wire.Slice(make([]byte, size), off, 4096)
+		s, err := blockstore.Slice(make([]byte, size), off, 4096)
 		must(t, err)
 		return message(0, &wire.Got{Size: uint32(len(s))}) + payload(len(s))
 	}

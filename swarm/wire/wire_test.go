@@ -11,7 +11,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-	"pgregory.net/rapid"
 
 	"pifs/blockstore"
 	"pifs/swarm"
@@ -111,49 +110,6 @@ func TestBounds(t *testing.T) {
 	}
 	if _, err := c.RequestBlob(99); !errors.Is(err, wire.ErrProtocol) {
 		t.Errorf("a blob beyond its bound: %v", err)
-	}
-}
-
-// TestSlice: any range of any shard is proved by its slice, which is not larger
-// than told; another range, size or bit is not.
-func TestSlice(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		size := rapid.OneOf(rapid.IntRange(1, 5000), rapid.IntRange(1, 1<<20)).Draw(t, "size")
-		off := rapid.IntRange(0, size-1).Draw(t, "off")
-		n := rapid.IntRange(1, size-off).Draw(t, "n")
-		shard := noise(size)
-		id := blockstore.ShardIDOf(shard)
-		s, err := wire.Slice(shard, off, n)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := wire.OpenSlice(s, id, size, off, n)
-		if err != nil || !bytes.Equal(got, shard[off:off+n]) {
-			t.Fatal("open:", err)
-		}
-		i := rapid.IntRange(0, len(s)-1).Draw(t, "bit at")
-		flip := byte(1) << rapid.IntRange(0, 7).Draw(t, "bit")
-		s[i] ^= flip
-		if got, err := wire.OpenSlice(s, id, size, off, n); err == nil && !bytes.Equal(got, shard[off:off+n]) {
-			t.Fatal("an altered slice shows other bytes")
-		} else if err == nil {
-			t.Fatal("an altered slice is taken")
-		}
-		s[i] ^= flip
-		if _, err := wire.OpenSlice(s, id, size+1, off, n); !errors.Is(err, blockstore.ErrCorrupt) {
-			t.Fatal("of another size:", err)
-		}
-	})
-}
-
-// TestSliceIsSmall: 4 KiB of a shard cost 4 KiB and a path.
-func TestSliceIsSmall(t *testing.T) {
-	s, err := wire.Slice(noise(350<<10), 100<<10, 4<<10)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(s) > 4<<10+1200 {
-		t.Errorf("%d bytes", len(s))
 	}
 }
 
