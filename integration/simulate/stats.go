@@ -73,7 +73,7 @@ func (w *world) outcome() outcome {
 	view := make([]decide.Shard, 0, w.class.N)
 	for _, s := range w.bundles {
 		view = w.view(s, view)
-		o.survives.Add(w.policy(), s.addr, w.class, view, w.sites, w.seconds())
+		o.survives.Add(s.addr, w.policy().Fate(w.class, view, w.sites, w.seconds()))
 	}
 	return o
 }

@@ -40,6 +40,12 @@ func NewQueue(limit int) *Queue {
 // Len returns how many tasks wait.
 func (q *Queue) Len() int { return len(q.tasks.list) }
 
+// Has reports whether a stripe waits.
+func (q *Queue) Has(a blockstore.Address) bool {
+	_, ok := q.tasks.at[a]
+	return ok
+}
+
 // Put enters a task or replaces that of the same stripe, which keeps its
 // Since. It reports whether the task is in the queue.
 func (q *Queue) Put(t Task) bool {

@@ -18,10 +18,17 @@ type Survey struct {
 	Weakest   blockstore.Address // a stripe of which Nodes is true
 }
 
-// Add counts a stripe, of which shards are proved at the time now.
-func (v *Survey) Add(p Policy, addr blockstore.Address, c blockstore.Class, shards []Shard, nodes []Node, now int64) {
+// Fate is how a stripe is, and what failure it would survive: any so many
+// nodes, operators or jurisdictions at once, or −1 if fewer than k shards are
+// proved as it is.
+type Fate struct {
+	Urgency                  Urgency
+	Nodes, Operators, Places int16
+}
+
+// Fate judges a stripe of which shards are proved at the time now.
+func (p Policy) Fate(c blockstore.Class, shards []Shard, nodes []Node, now int64) Fate {
 	u, proved := p.Glance(c, shards, now)
-	v.ByUrgency[u]++
 	byNode, byOperator, byPlace := make(map[int]int), make(map[string]int), make(map[string]int)
 	for _, s := range shards {
 		if p.proved(s, now) {
@@ -31,21 +38,27 @@ func (v *Survey) Add(p Policy, addr blockstore.Address, c blockstore.Class, shar
 		}
 	}
 	spare := proved - int(c.K)
-	byNodes, byOperators, byPlaces := survived(byNode, spare), survived(byOperator, spare), survived(byPlace, spare)
-	if v.Stripes++; v.Stripes == 1 {
-		v.Nodes, v.Operators, v.Places, v.Weakest = byNodes, byOperators, byPlaces, addr
+	return Fate{Urgency: u, Nodes: survived(byNode, spare), Operators: survived(byOperator, spare), Places: survived(byPlace, spare)}
+}
+
+// Add counts a stripe.
+func (v *Survey) Add(addr blockstore.Address, f Fate) {
+	v.ByUrgency[f.Urgency]++
+	v.Stripes++
+	if v.Stripes == 1 || int(f.Nodes) < v.Nodes {
+		v.Nodes, v.Weakest = int(f.Nodes), addr
+	}
+	if v.Stripes == 1 {
+		v.Operators, v.Places = int(f.Operators), int(f.Places)
 		return
 	}
-	if byNodes < v.Nodes {
-		v.Nodes, v.Weakest = byNodes, addr
-	}
-	v.Operators, v.Places = min(v.Operators, byOperators), min(v.Places, byPlaces)
+	v.Operators, v.Places = min(v.Operators, int(f.Operators)), min(v.Places, int(f.Places))
 }
 
 // survived returns how many of the domains, whichever they are, may fail at
 // once if no more than spare shards may be lost: as many of the largest as have
 // no more together. It is −1 if spare is negative.
-func survived[K comparable](shards map[K]int, spare int) int {
+func survived[K comparable](shards map[K]int, spare int) int16 {
 	if spare < 0 {
 		return -1
 	}
@@ -54,7 +67,7 @@ func survived[K comparable](shards map[K]int, spare int) int {
 		sizes = append(sizes, n)
 	}
 	slices.Sort(sizes)
-	count := 0
+	count := int16(0)
 	for _, n := range slices.Backward(sizes) {
 		if spare -= n; spare < 0 {
 			return count

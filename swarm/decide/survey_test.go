@@ -29,7 +29,7 @@ func TestSurveyAgainstEveryFailure(t *testing.T) {
 				shards = append(shards, Shard{Holder: rapid.IntRange(0, members-1).Draw(t, "holder"), Proved: now - rapid.SampledFrom([]int64{0, 0, 0, 101}).Draw(t, "age")})
 			}
 			stripes = append(stripes, shards)
-			v.Add(policy, blockstore.Address{byte(i)}, class, shards, nodes, now)
+			v.Add(blockstore.Address{byte(i)}, policy.Fate(class, shards, nodes, now))
 		}
 		if v.Stripes != len(stripes) {
 			t.Fatalf("%d stripes seen of %d", v.Stripes, len(stripes))

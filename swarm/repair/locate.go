@@ -1,0 +1,128 @@
+package repair
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+
+	"pifs/blockstore"
+	"pifs/swarm/decide"
+)
+
+const (
+	maxAsk  = 512 // shards in one question
+	asking  = 8   // members that are asked at the same time
+	farther = 2   // members are asked up to farther × n in rendezvous order: those who held before others joined
+)
+
+// sight is what was found out about one stripe.
+type sight struct {
+	d      blockstore.Descriptor
+	order  []int
+	shards []decide.Shard
+}
+
+// question is a shard that a member is asked for.
+type question struct {
+	stripe, shard int
+}
+
+// locate finds the holders of all shards of stripes. Members that do not answer
+// are taken to hold nothing.
+func (s *scene) locate(ctx context.Context, stripes []blockstore.Descriptor) []sight {
+	sights := make([]sight, len(stripes))
+	homes := make(map[int][]question)
+	for i, d := range stripes {
+		sights[i] = sight{d: d, order: s.order(d.Address), shards: make([]decide.Shard, d.Class.N)}
+		for j := range sights[i].shards {
+			sights[i].shards[j].Holder = decide.Nobody
+			if j < len(sights[i].order) {
+				homes[sights[i].order[j]] = append(homes[sights[i].order[j]], question{i, j})
+			}
+		}
+	}
+	s.ask(ctx, sights, homes)
+	for first := 0; first < s.depth(sights); first += asking {
+		if more := s.missing(sights, first); len(more) > 0 {
+			s.ask(ctx, sights, more)
+		}
+	}
+	return sights
+}
+
+// depth returns how far down the order anybody is asked.
+func (s *scene) depth(sights []sight) (most int) {
+	for _, v := range sights {
+		most = max(most, min(farther*int(v.d.Class.N), len(v.order)))
+	}
+	return most
+}
+
+// missing asks the members of some ranks for the shards that nobody was found
+// to have.
+func (s *scene) missing(sights []sight, first int) map[int][]question {
+	questions := make(map[int][]question)
+	for i, v := range sights {
+		for rank := first; rank < min(first+asking, farther*int(v.d.Class.N), len(v.order)); rank++ {
+			for j, sh := range v.shards {
+				if sh.Holder == decide.Nobody && j != rank { // its home was asked
+					questions[v.order[rank]] = append(questions[v.order[rank]], question{i, j})
+				}
+			}
+		}
+	}
+	return questions
+}
+
+// ask puts questions to members, some at the same time, and enters who has
+// what.
+func (s *scene) ask(ctx context.Context, sights []sight, questions map[int][]question) {
+	var (
+		mu   sync.Mutex
+		wg   sync.WaitGroup
+		slot = make(chan struct{}, asking)
+	)
+	for _, m := range slices.Sorted(maps.Keys(questions)) {
+		if !s.reads(m) {
+			continue
+		}
+		slot <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slot }()
+			for part := range slices.Chunk(questions[m], maxAsk) {
+				held := s.askOne(ctx, m, sights, part)
+				mu.Lock()
+				for i, q := range part {
+					if held[i] {
+						s.enter(&sights[q.stripe].shards[q.shard], m)
+					}
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// askOne puts one question; a member that does not answer has nothing.
+func (s *scene) askOne(ctx context.Context, m int, sights []sight, part []question) []bool {
+	ids := make([]blockstore.ShardID, len(part))
+	for i, q := range part {
+		ids[i] = sights[q.stripe].d.Shards[q.shard]
+	}
+	held, err := hasAll(ctx, s.members[m].Store, ids)
+	if err != nil || len(held) != len(ids) {
+		return make([]bool, len(ids))
+	}
+	return held
+}
+
+// enter notes a holder; of several the one that proved last counts, and of
+// those the first member.
+func (s *scene) enter(sh *decide.Shard, m int) {
+	proved := s.members[m].Proved
+	if sh.Holder == decide.Nobody || proved > sh.Proved || proved == sh.Proved && m < sh.Holder {
+		sh.Holder, sh.Proved = m, proved
+	}
+}
