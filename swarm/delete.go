@@ -20,9 +20,10 @@ func (s *Swarm) Delete(ctx context.Context, stripes []blockstore.Descriptor) err
 			return fmt.Errorf("delete stripe: %w", err)
 		}
 	}
-	errs := make([]error, len(s.members))
+	members := s.view.Load().members
+	errs := make([]error, len(members))
 	var wg sync.WaitGroup
-	for i, m := range s.members {
+	for i, m := range members {
 		wg.Go(func() {
 			if err := m.delete(ctx, stripes); err != nil {
 				errs[i] = fmt.Errorf("store %s: %w", m.Name, err)
@@ -68,7 +69,7 @@ var errCompacting = errors.New("it is being compacted")
 // Compact gives back space of the members' files of which at least the
 // fraction minGarbage is garbage, and returns how many bytes.
 func (s *Swarm) Compact(ctx context.Context, minGarbage float64) (freed int64, err error) {
-	for _, m := range s.members {
+	for _, m := range s.view.Load().members {
 		c, ok := m.Store.(compacter)
 		if !ok || m.probe(ctx) != nil {
 			continue

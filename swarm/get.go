@@ -19,7 +19,7 @@ func (s *Swarm) Get(ctx context.Context, d blockstore.Descriptor, dst []byte) (b
 	if err := d.Validate(); err != nil {
 		return dst, false, err
 	}
-	order := s.order(d.Address)
+	order := s.view.Load().rank(d)
 	g := s.gather(ctx, d, order, int(d.Class.K))
 	defer g.release()
 	block, err = s.coder.Decode(dst, d, g.shards)
@@ -35,7 +35,6 @@ func (s *Swarm) Get(ctx context.Context, d blockstore.Descriptor, dst []byte) (b
 // gathered is what could be read of a stripe.
 type gathered struct {
 	shards [][]byte // in stripe order, nil where missing; checked by who returned them
-	holder []int    // the member that returned it
 	cause  error    // why the first missing shard was not to be had
 	lend   func(*[]byte)
 	bufs   []*[]byte
@@ -59,10 +58,10 @@ func (g *gathered) count() (n int) {
 
 // gather reads shards until want of them are there: each from its home first,
 // then those that are missing from anybody.
-func (s *Swarm) gather(ctx context.Context, d blockstore.Descriptor, order []int, want int) *gathered {
+func (s *Swarm) gather(ctx context.Context, d blockstore.Descriptor, order []*member, want int) *gathered {
 	n := int(d.Class.N)
 	g := &gathered{
-		shards: make([][]byte, n), holder: make([]int, n),
+		shards: make([][]byte, n),
 	}
 	left := s.left.Load()
 	g.lend = func(b *[]byte) {
@@ -86,20 +85,20 @@ func (s *Swarm) gather(ctx context.Context, d blockstore.Descriptor, order []int
 
 // waitForLate asks the homes of missing shards that were late once more, and
 // waits for them.
-func (s *Swarm) waitForLate(ctx context.Context, g *gathered, d blockstore.Descriptor, order []int, want int) {
+func (s *Swarm) waitForLate(ctx context.Context, g *gathered, d blockstore.Descriptor, order []*member, want int) {
 	for i := 0; i < min(len(g.shards), len(order)) && g.count() < want; i++ {
-		if _, late := s.members[order[i]].lateSince(); late && g.shards[i] == nil && ctx.Err() == nil {
+		if _, late := order[i].lateSince(); late && g.shards[i] == nil && ctx.Err() == nil {
 			s.take(ctx, s.Patience().Limit, g, d, i, order[i])
 		}
 	}
 }
 
 // take asks one member for shard i.
-func (s *Swarm) take(ctx context.Context, limit time.Duration, g *gathered, d blockstore.Descriptor, i, from int) {
+func (s *Swarm) take(ctx context.Context, limit time.Duration, g *gathered, d blockstore.Descriptor, i int, from *member) {
 	buf := s.buffer(d.ShardSize())
-	shard, err := s.members[from].get(ctx, limit, d.Shards[i], d.ShardSize(), (*buf)[:0])
+	shard, err := from.get(ctx, limit, d.Shards[i], d.ShardSize(), (*buf)[:0])
 	if err == nil && len(shard) != d.ShardSize() {
-		err = fmt.Errorf("store %s: shard of %d bytes: %w", s.members[from].Name, len(shard), blockstore.ErrCorrupt)
+		err = fmt.Errorf("store %s: shard of %d bytes: %w", from.Name, len(shard), blockstore.ErrCorrupt)
 	}
 	if err != nil {
 		s.buffers.Put(buf)
@@ -110,5 +109,5 @@ func (s *Swarm) take(ctx context.Context, limit time.Duration, g *gathered, d bl
 	}
 	*buf = shard
 	g.bufs = append(g.bufs, buf)
-	g.shards[i], g.holder[i] = shard, from
+	g.shards[i] = shard
 }

@@ -21,7 +21,7 @@ func (s *Swarm) GetRaw(ctx context.Context, d blockstore.Descriptor, off, n int)
 	if off < 0 || n < 1 || n > int(d.Length)-off {
 		return nil, false, fmt.Errorf("read %d bytes at %d of block %v: %w", n, off, d.Address, blockstore.ErrTooLarge)
 	}
-	r := &rawRead{s: s, d: d, order: s.order(d.Address), shards: make([][]byte, d.Class.N), raw: new(blockstore.Raw)}
+	r := &rawRead{s: s, d: d, order: s.view.Load().rank(d), shards: make([][]byte, d.Class.N), raw: new(blockstore.Raw)}
 	if r.data(ctx, off, n) {
 		return r.raw, false, nil
 	}
@@ -36,7 +36,7 @@ func (s *Swarm) GetRaw(ctx context.Context, d blockstore.Descriptor, off, n int)
 type rawRead struct {
 	s      *Swarm
 	d      blockstore.Descriptor
-	order  []int
+	order  []*member
 	shards [][]byte // those that were read whole, in stripe order
 	raw    *blockstore.Raw
 	cause  error // why shards were not to be had
@@ -133,7 +133,7 @@ func count(shards [][]byte) (n int) {
 // get reads n bytes at off of shard i from its home. Memory that a call which is
 // left behind still reads into is nobody else's.
 func (r *rawRead) get(ctx context.Context, i, off, n int) (blockstore.Lent, error) {
-	m := r.s.members[r.order[i]]
+	m := r.order[i]
 	answer := make(chan blockstore.Lent, 1)
 	err := m.ask(ctx, r.s.Patience().Hedge, func() error {
 		l, err := blockstore.GetRaw(ctx, m.Store, r.d.Shards[i], off, n)

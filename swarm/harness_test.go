@@ -145,6 +145,12 @@ func (r *rig) remove(t testing.TB, store int, id blockstore.ShardID) {
 	}
 }
 
+// order returns all members, by number, as placement ranks them for a block.
+func (s *Swarm) order(addr blockstore.Address) []int {
+	v := s.view.Load()
+	return Place(addr, v.candidates, v.placing)
+}
+
 // held returns how many shards lie unharmed at their homes.
 func (r *rig) held(t testing.TB, d blockstore.Descriptor) (n int) {
 	order := r.order(d.Address)

@@ -37,7 +37,7 @@ func (s *Swarm) Health(ctx context.Context, d blockstore.Descriptor, deep bool) 
 	if err := d.Validate(); err != nil {
 		return nil, err
 	}
-	order := s.order(d.Address)
+	order := s.view.Load().rank(d)
 	report := make([]ShardHealth, d.Class.N)
 	for i := range report {
 		report[i] = s.locate(ctx, d, order, i, deep)
@@ -49,10 +49,10 @@ func (s *Swarm) Health(ctx context.Context, d blockstore.Descriptor, deep bool) 
 }
 
 // locate finds shard i at its home or, failing that, at any other member.
-func (s *Swarm) locate(ctx context.Context, d blockstore.Descriptor, order []int, i int, deep bool) ShardHealth {
+func (s *Swarm) locate(ctx context.Context, d blockstore.Descriptor, order []*member, i int, deep bool) ShardHealth {
 	h := ShardHealth{Index: i, ID: d.Shards[i], Condition: Missing}
 	if i < len(order) {
-		home := s.members[order[i]]
+		home := order[i]
 		h.Member, h.Name = home.ID, home.Name
 		h.Condition, h.Err = s.examine(ctx, d, order[i], i, deep)
 	}
@@ -61,7 +61,7 @@ func (s *Swarm) locate(ctx context.Context, d blockstore.Descriptor, order []int
 	}
 	for _, m := range s.others(d, order, i) {
 		if c, _ := s.examine(ctx, d, m, i, deep); c == OK {
-			return ShardHealth{Index: i, ID: h.ID, Member: s.members[m].ID, Name: s.members[m].Name}
+			return ShardHealth{Index: i, ID: h.ID, Member: m.ID, Name: m.Name}
 		}
 	}
 	return h
@@ -69,8 +69,8 @@ func (s *Swarm) locate(ctx context.Context, d blockstore.Descriptor, order []int
 
 // others returns the members besides its home that shard i may be counted at:
 // a copy at the home of an equal shard stands for that one already.
-func (s *Swarm) others(d blockstore.Descriptor, order []int, i int) []int {
-	var out []int
+func (s *Swarm) others(d blockstore.Descriptor, order []*member, i int) []*member {
+	var out []*member
 	for at, m := range order {
 		taken := at < len(d.Shards) && d.Shards[at] == d.Shards[i]
 		if at != i && !taken {
@@ -81,8 +81,7 @@ func (s *Swarm) others(d blockstore.Descriptor, order []int, i int) []int {
 }
 
 // examine asks one member about shard i.
-func (s *Swarm) examine(ctx context.Context, d blockstore.Descriptor, at, i int, deep bool) (Condition, error) {
-	m := s.members[at]
+func (s *Swarm) examine(ctx context.Context, d blockstore.Descriptor, m *member, i int, deep bool) (Condition, error) {
 	if err := m.probe(ctx); err != nil {
 		return Unreachable, err
 	}

@@ -19,7 +19,8 @@ var ErrUnreachable = errors.New("store is unreachable")
 type Member struct {
 	ID     MemberID
 	Name   string           // what a user calls it: the folder's path
-	Weight uint32           // 1 if zero
+	Weight uint32           // its share of new shards; 1 if zero
+	Rests  bool             // it keeps what it has, and takes nothing new
 	Store  blockstore.Store // a *Local, a remote store, or a fake of a test
 }
 
@@ -45,6 +46,13 @@ type member struct {
 	failed error     // of a sync: what the store says it holds may be lost
 	late   int       // calls that were left behind and still run
 	since  time.Time // the first of them began
+}
+
+// takeOver makes m know what old, of the same store, knew.
+func (m *member) takeOver(old *member) {
+	old.mu.Lock()
+	defer old.mu.Unlock()
+	m.failed = old.failed
 }
 
 // fail takes the member out of use until it is reopened.

@@ -38,9 +38,9 @@ func TestPutLeftBehind(t *testing.T) {
 	r := newRig(t, storeKinds()[0], 5)
 	s := r.Swarm
 	s.SetPatience(Patience{Hedge: time.Second, Limit: time.Second})
-	h := &hanging{Store: s.members[2].Store, open: make(chan struct{})}
+	h := &hanging{Store: s.view.Load().members[2].Store, open: make(chan struct{})}
 	h.shut.Store(true)
-	s.members[2].Store = h
+	s.view.Load().members[2].Store = h
 	block := bytes.Repeat([]byte{7}, 300_000)
 	addr := blockstore.AddressOf(block)
 	if _, placed, err := s.Put(t.Context(), addr, block); placed != 4 || !errors.Is(err, blockstore.ErrLate) {
@@ -63,8 +63,8 @@ func TestStoresThatHang(t *testing.T) {
 	open := make(chan struct{})
 	var shut []*hanging
 	for _, at := range s.order(d.Address)[:3] {
-		h := &hanging{Store: s.members[at].Store, open: open}
-		s.members[at].Store = h
+		h := &hanging{Store: s.view.Load().members[at].Store, open: open}
+		s.view.Load().members[at].Store = h
 		shut = append(shut, h)
 	}
 	shut[0].shut.Store(true)

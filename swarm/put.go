@@ -20,16 +20,17 @@ const parallelFrom = 64 << 10
 // was placed is durable after Sync. If the error is blockstore.ErrLate, whatever
 // was placed, a member that does not answer still uses the memory of block.
 func (s *Swarm) Put(ctx context.Context, addr blockstore.Address, block []byte) (blockstore.Descriptor, int, error) {
-	d, shards, err := s.coder.Encode(s.class, addr, block)
+	v := s.view.Load()
+	d, shards, err := s.coder.Encode(v.class, addr, block)
 	if err != nil {
 		return d, 0, err
 	}
 	left := s.left.Load()
-	order := s.order(addr)
+	order := v.homes(addr)
 	n := int(d.Class.N)
 	errs := make([]error, n)
 	s.each(n, d.ShardSize(), func(i int) {
-		errs[i] = s.members[order[i]].putPiece(ctx, shards.Piece(i))
+		errs[i] = order[i].putPiece(ctx, shards.Piece(i))
 	})
 	holders, cause := s.putSpares(ctx, d, shards, order, errs)
 	s.note(holders, len(holders), d.Class.Quorum())
@@ -48,9 +49,9 @@ func (s *Swarm) Put(ctx context.Context, addr blockstore.Address, block []byte) 
 
 // putSpares offers the shards that failed to the members after the n-th. It
 // returns who holds a shard now, and the first cause of failure.
-func (s *Swarm) putSpares(ctx context.Context, d blockstore.Descriptor, shards *blockstore.Shards, order []int, errs []error) (holders []int, cause error) {
+func (s *Swarm) putSpares(ctx context.Context, d blockstore.Descriptor, shards *blockstore.Shards, order []*member, errs []error) (holders []*member, cause error) {
 	spares := order[len(errs):]
-	holders = make([]int, 0, len(errs))
+	holders = make([]*member, 0, len(errs))
 	for i, err := range errs {
 		home := order[i]
 		for err != nil && len(spares) > 0 && ctx.Err() == nil {
@@ -58,7 +59,7 @@ func (s *Swarm) putSpares(ctx context.Context, d blockstore.Descriptor, shards *
 				cause = err
 			}
 			home, spares = spares[0], spares[1:]
-			err = s.members[home].putPiece(ctx, shards.Piece(i))
+			err = home.putPiece(ctx, shards.Piece(i))
 		}
 		if err == nil {
 			holders = append(holders, home)

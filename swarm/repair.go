@@ -28,15 +28,15 @@ func (s *Swarm) Repair(ctx context.Context, d blockstore.Descriptor) (fixed int,
 	if len(wrong) == 0 {
 		return 0, nil
 	}
-	order := s.order(d.Address)
-	g := s.gather(ctx, d, order, int(d.Class.N))
+	v := s.view.Load()
+	g := s.gather(ctx, d, v.rank(d), int(d.Class.N))
 	defer g.release()
 	if err := s.coder.Rebuild(d, g.shards); err != nil {
 		return 0, errors.Join(err, ctx.Err(), g.cause)
 	}
 	var errs []error
 	for _, h := range wrong {
-		if err := s.restore(ctx, &d, order, h, g.shards[h.Index]); err != nil {
+		if err := s.restore(ctx, &d, v.homes(d.Address), h, g.shards[h.Index]); err != nil {
 			errs = append(errs, fmt.Errorf("restore shard %d of %v: %w", h.Index, d.Address, err))
 			continue
 		}
@@ -46,20 +46,20 @@ func (s *Swarm) Repair(ctx context.Context, d blockstore.Descriptor) (fixed int,
 }
 
 // restore puts a shard to its home or, if that does not answer, to a spare.
-func (s *Swarm) restore(ctx context.Context, d *blockstore.Descriptor, order []int, h ShardHealth, shard []byte) error {
+func (s *Swarm) restore(ctx context.Context, d *blockstore.Descriptor, order []*member, h ShardHealth, shard []byte) error {
 	piece, err := blockstore.NewPiece(d, h.Index, shard)
 	if err != nil {
 		return err
 	}
 	places := order[min(int(d.Class.N), len(order)):]
 	if h.Index < len(order) {
-		places = append([]int{order[h.Index]}, places...)
+		places = append([]*member{order[h.Index]}, places...)
 	}
 	var errs []error
 	for _, m := range places {
 		err := s.replace(ctx, m, piece)
 		if err == nil {
-			s.note([]int{m}, 1, 1) // its sync must not fail unnoticed
+			s.note([]*member{m}, 1, 1) // its sync must not fail unnoticed
 			return nil
 		}
 		errs = append(errs, err)
@@ -72,8 +72,8 @@ func (s *Swarm) restore(ctx context.Context, d *blockstore.Descriptor, order []i
 
 // replace makes one member hold a shard, whatever it holds under the id now, and
 // reads it back: a store that says it is done may be the one that lost it.
-func (s *Swarm) replace(ctx context.Context, at int, piece blockstore.Piece) error {
-	m, id, size := s.members[at], piece.ID(), len(piece.Bytes())
+func (s *Swarm) replace(ctx context.Context, m *member, piece blockstore.Piece) error {
+	id, size := piece.ID(), len(piece.Bytes())
 	if err := m.probe(ctx); err != nil {
 		return fmt.Errorf("store %s: %w", m.Name, err)
 	}

@@ -24,7 +24,7 @@ var _ strayKeeper = (*Local)(nil)
 
 // HasStrays reports whether a member that answers holds a stray.
 func (s *Swarm) HasStrays(ctx context.Context) bool {
-	for _, m := range s.members {
+	for _, m := range s.view.Load().members {
 		if page, err := m.strays(ctx, blockstore.ShardID{}, 1); err == nil && len(page) > 0 {
 			return true
 		}
@@ -39,7 +39,7 @@ func (s *Swarm) HasStrays(ctx context.Context) bool {
 // time; the error says so.
 func (s *Swarm) SweepStrays(ctx context.Context, hold sync.Locker, needed func(blockstore.ShardID) bool) (deleted int64, err error) {
 	var errs []error
-	for _, m := range s.members {
+	for _, m := range s.view.Load().members {
 		n, err := m.sweepStrays(ctx, hold, needed)
 		deleted += n
 		if err != nil {

@@ -14,14 +14,13 @@ import (
 
 // Swarm spreads stripes over its members. It is safe for concurrent use.
 type Swarm struct {
-	members    []*member
-	candidates []Candidate // of members, in the same order
-	class      blockstore.Class
-	coder      *blockstore.Coder
-	log        *slog.Logger
-	buffers    sync.Pool // of *[]byte, for shards
-	patience   atomic.Pointer[Patience]
-	left       atomic.Int64 // calls of members that were ever left behind
+	view     atomic.Pointer[view]
+	ladder   blockstore.Ladder
+	coder    *blockstore.Coder
+	log      *slog.Logger
+	buffers  sync.Pool // of *[]byte, for shards
+	patience atomic.Pointer[Patience]
+	left     atomic.Int64 // calls of members that were ever left behind
 
 	mu    sync.Mutex
 	epoch syncEpoch // guarded by mu
@@ -31,36 +30,20 @@ type Swarm struct {
 // their number choose the class of new stripes; members that are unreachable
 // count, since their shards are expected back.
 func New(members []Member, ladder blockstore.Ladder, log *slog.Logger) (*Swarm, error) {
-	class, err := ladder.ClassFor(len(members))
-	if err != nil {
-		return nil, fmt.Errorf("form swarm: %w", err)
-	}
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	s := &Swarm{class: class, coder: blockstore.NewCoder(), log: log}
+	s := &Swarm{ladder: ladder, coder: blockstore.NewCoder(), log: log}
 	s.SetPatience(PatienceWithin(0))
-	s.epoch = newSyncEpoch(len(members))
-	seen := make(map[MemberID]bool)
-	for _, m := range members {
-		if m.ID == "" || m.Store == nil || seen[m.ID] {
-			return nil, fmt.Errorf("form swarm: member %q (%s) is not distinct and whole", m.ID, m.Name)
-		}
-		seen[m.ID] = true
-		m.Weight = max(m.Weight, 1)
-		s.members = append(s.members, &member{Member: m, swarm: s})
-		s.candidates = append(s.candidates, NewCandidate(m.ID, m.Weight))
+	s.epoch = newSyncEpoch()
+	if err := s.SetMembers(members); err != nil {
+		return nil, err
 	}
 	return s, nil
 }
 
 // Class returns the class of new stripes.
-func (s *Swarm) Class() blockstore.Class { return s.class }
-
-// order returns all members as placement ranks them for a block.
-func (s *Swarm) order(addr blockstore.Address) []int {
-	return Place(addr, s.candidates, len(s.candidates))
-}
+func (s *Swarm) Class() blockstore.Class { return s.view.Load().class }
 
 // MemberInfo says how a member is.
 type MemberInfo struct {
@@ -70,10 +53,11 @@ type MemberInfo struct {
 	Usage blockstore.Usage // zero if unreachable or not told
 }
 
-// Members returns the condition of all members, in the order given to New.
+// Members returns the condition of all members, those that rest at the end.
 func (s *Swarm) Members(ctx context.Context) []MemberInfo {
-	infos := make([]MemberInfo, len(s.members))
-	for i, m := range s.members {
+	members := s.view.Load().members
+	infos := make([]MemberInfo, len(members))
+	for i, m := range members {
 		infos[i] = MemberInfo{ID: m.ID, Name: m.Name, Err: m.probe(ctx)}
 		sizer, ok := m.Store.(blockstore.Sizer)
 		if infos[i].Err != nil || !ok {
@@ -105,12 +89,15 @@ func (s *Swarm) Usage(ctx context.Context) (sum blockstore.Usage) {
 // n − k less those that do not answer now, and never less than zero.
 func (s *Swarm) MayDie(ctx context.Context) int {
 	answer, _ := s.Answering(ctx)
-	return max(0, s.class.Spare()-(len(s.members)-answer))
+	v := s.view.Load()
+	return max(0, v.class.Spare()-(v.placing-answer))
 }
 
-// Answering returns how many members answer, and why the others do not.
+// Answering returns how many of the members that take new shards answer, and
+// why the others do not.
 func (s *Swarm) Answering(ctx context.Context) (n int, away error) {
-	for _, m := range s.members {
+	v := s.view.Load()
+	for _, m := range v.members[:v.placing] {
 		if err := m.probe(ctx); err != nil {
 			away = errors.Join(away, err)
 			continue
@@ -124,7 +111,7 @@ func (s *Swarm) Answering(ctx context.Context) (n int, away error) {
 // would leave it: what it vouched for is durable.
 func (s *Swarm) Close() error {
 	var all error
-	for _, m := range s.members {
+	for _, m := range s.view.Load().members {
 		c, ok := m.Store.(io.Closer)
 		if !ok {
 			continue
@@ -147,7 +134,7 @@ func (s *Swarm) Close() error {
 // joins those of the members that still do not.
 func (s *Swarm) Reopen(ctx context.Context) error {
 	var errs []error
-	for _, m := range s.members {
+	for _, m := range s.view.Load().members {
 		if m.probe(ctx) == nil {
 			continue
 		}

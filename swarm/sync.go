@@ -4,21 +4,24 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"math"
+	"slices"
 	"sync"
 )
 
 // syncEpoch is what happened since the last Sync began.
 type syncEpoch struct {
-	wrote []bool // members that took a shard
-	slack int    // least shards beyond the quorum of any stripe that reached it
+	wrote map[*member]bool // that took a shard
+	slack int              // least shards beyond the quorum of any stripe that reached it
 }
 
-func newSyncEpoch(members int) syncEpoch {
-	return syncEpoch{wrote: make([]bool, members), slack: members}
+func newSyncEpoch() syncEpoch {
+	return syncEpoch{wrote: map[*member]bool{}, slack: math.MaxInt}
 }
 
 // note records the outcome of a Put before it is reported.
-func (s *Swarm) note(holders []int, placed, quorum int) {
+func (s *Swarm) note(holders []*member, placed, quorum int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, m := range holders {
@@ -37,7 +40,7 @@ func (s *Swarm) note(holders []int, placed, quorum int) {
 func (s *Swarm) Sync(ctx context.Context) error {
 	s.mu.Lock()
 	done := s.epoch
-	s.epoch = newSyncEpoch(len(s.members))
+	s.epoch = newSyncEpoch()
 	s.mu.Unlock()
 
 	errs := s.syncMembers(ctx, done.wrote)
@@ -51,7 +54,7 @@ func (s *Swarm) Sync(ctx context.Context) error {
 		return nil
 	}
 	if failed > done.slack || ctx.Err() != nil {
-		return fmt.Errorf("sync %d of %d stores: %w", failed, len(s.members), errors.Join(errs...))
+		return fmt.Errorf("sync %d of %d stores: %w", failed, len(done.wrote), errors.Join(errs...))
 	}
 	s.log.Warn("stores did not sync and are out of use", "stores", failed, "err", errors.Join(errs...))
 	return nil
@@ -59,13 +62,10 @@ func (s *Swarm) Sync(ctx context.Context) error {
 
 // syncMembers syncs the members that were written, all at once, since each
 // waits for a disk of its own.
-func (s *Swarm) syncMembers(ctx context.Context, wrote []bool) []error {
-	errs := make([]error, len(s.members))
+func (s *Swarm) syncMembers(ctx context.Context, wrote map[*member]bool) []error {
+	errs := make([]error, len(wrote))
 	var wg sync.WaitGroup
-	for i, m := range s.members {
-		if !wrote[i] {
-			continue
-		}
+	for i, m := range slices.Collect(maps.Keys(wrote)) {
 		wg.Go(func() {
 			err := m.ask(ctx, s.Patience().Limit, func() error { return m.Store.Sync(ctx) })
 			if err == nil {

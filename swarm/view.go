@@ -1,0 +1,113 @@
+package swarm
+
+import (
+	"fmt"
+
+	"pifs/blockstore"
+)
+
+// view is who belongs to a swarm at one moment. It is not changed once it is
+// made.
+type view struct {
+	members    []*member // those that take new shards, then those that rest
+	placing    int       // how many take new shards
+	candidates []Candidate
+	resting    []Candidate
+	class      blockstore.Class // of new stripes
+	past       blockstore.Class // of those that the resting members got when they took shards
+}
+
+// newView makes the view of members, with what old knows of them.
+func (s *Swarm) newView(members []Member, old *view) (*view, error) {
+	known := map[MemberID]*member{}
+	if old != nil {
+		for _, m := range old.members {
+			known[m.ID] = m
+		}
+	}
+	v := &view{}
+	seen := make(map[MemberID]bool)
+	var rest []*member
+	for _, m := range members {
+		if m.ID == "" || m.Store == nil || seen[m.ID] {
+			return nil, fmt.Errorf("form swarm: member %q (%s) is not distinct and whole", m.ID, m.Name)
+		}
+		seen[m.ID] = true
+		m.Weight = max(m.Weight, 1)
+		have := known[m.ID]
+		if have == nil || have.Store != m.Store || have.Weight != m.Weight || have.Rests != m.Rests {
+			fresh := &member{Member: m, swarm: s}
+			if have != nil && have.Store == m.Store {
+				fresh.takeOver(have)
+			}
+			have = fresh
+		}
+		if m.Rests {
+			rest = append(rest, have)
+			v.resting = append(v.resting, NewCandidate(m.ID, m.Weight))
+			continue
+		}
+		v.members = append(v.members, have)
+		v.candidates = append(v.candidates, NewCandidate(m.ID, m.Weight))
+	}
+	v.placing = len(v.members)
+	v.members = append(v.members, rest...)
+	var err error
+	if v.class, err = s.ladder.ClassFor(v.placing); err != nil {
+		return nil, fmt.Errorf("form swarm: %w", err)
+	}
+	if len(rest) > 0 {
+		v.past, err = s.ladder.ClassFor(len(rest))
+	}
+	return v, err
+}
+
+// homes returns the members that take new shards, as placement ranks them for a
+// block.
+func (v *view) homes(addr blockstore.Address) []*member {
+	return v.pick(nil, Place(addr, v.candidates, v.placing), 0)
+}
+
+// rank returns all members in the order in which the shards of a stripe are to
+// be looked for: shard i at the i-th, and failing that everywhere. A stripe of
+// another class than the present one's was placed when those that rest now took
+// shards.
+func (v *view) rank(d blockstore.Descriptor) []*member {
+	if len(v.resting) == 0 {
+		return v.homes(d.Address)
+	}
+	now, past := Place(d.Address, v.candidates, v.placing), Place(d.Address, v.resting, len(v.resting))
+	out := make([]*member, 0, len(v.members))
+	if d.Class != v.class && d.Class == v.past {
+		return v.pick(v.pick(out, past, v.placing), now, 0)
+	}
+	return v.pick(v.pick(out, now, 0), past, v.placing)
+}
+
+func (v *view) pick(dst []*member, order []int, from int) []*member {
+	if dst == nil {
+		dst = make([]*member, 0, len(order))
+	}
+	for _, i := range order {
+		dst = append(dst, v.members[from+i])
+	}
+	return dst
+}
+
+// SetMembers replaces the members: those that stay are known as they were.
+// What is under way ends as it began. At least one must take new shards.
+func (s *Swarm) SetMembers(members []Member) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v, err := s.newView(members, s.view.Load())
+	if err != nil {
+		return err
+	}
+	s.view.Store(v)
+	return nil
+}
+
+// Current reports whether a stripe is of the class of new stripes, and all its
+// shards can be at members that take new ones. If not, putting the block again
+// moves it.
+func (s *Swarm) Current(d blockstore.Descriptor) bool { return d.Class == s.view.Load().class }
