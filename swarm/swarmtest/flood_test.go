@@ -3,6 +3,7 @@ package swarmtest
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -45,38 +46,111 @@ func stalls(t *testing.T, v *victim) map[string]func(network.Stream) {
 
 // TestFlood has a member open four times as many streams as it may, and stand
 // still on all of them, in each of several ways: an honest member is served
-// meanwhile, memory is bounded, and when the flooder is tired others of its
-// streams are served as if nothing had been.
+// meanwhile, memory is bounded, and when the flooder is tired it is served as if
+// nothing had been.
 func TestFlood(t *testing.T) {
-	for _, transport := range []string{overTCP, overQUIC} {
-		v := newVictim(t, transport)
-		seed := uint64(100)
-		for name, begin := range stalls(t, v) {
-			t.Run(name, func(t *testing.T) {
-				before := heap()
-				var streams []network.Stream
-				for range 4 * mayOpen {
-					ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-					s, err := v.foe.Open(ctx, v.at(), wire.ShardProtocol)
-					cancel()
-					if err != nil {
-						break
+	for transport, listen := range map[string]string{"tcp": overTCP, "quic": overQUIC} {
+		t.Run(transport, func(t *testing.T) {
+			v := newVictim(t, listen)
+			seed := uint64(100)
+			for name, begin := range stalls(t, v) {
+				t.Run(name, func(t *testing.T) {
+					before := heap()
+					streams := v.flood(t, begin)
+					for range 5 {
+						seed++
+						v.serves(t, seed)
 					}
-					streams = append(streams, s)
-					go begin(s)
-				}
-				seed++
-				v.serves(t, seed)
-				if grown := int64(heap()) - int64(before); grown > 512<<20 {
-					t.Errorf("%d streams hold %d MiB", len(streams), grown>>20)
-				}
-				for _, s := range streams {
-					_ = s.Reset()
-				}
-				eventually(t, "the flooder is served when it behaves", func() bool { return v.answers(t) })
-			})
+					if grown := int64(heap()) - int64(before); grown > 512<<20 {
+						t.Errorf("%d streams hold %d MiB", len(streams), grown>>20)
+					}
+					for _, s := range streams {
+						_ = s.Reset()
+					}
+					eventually(t, "the flooder is served when it behaves", func() bool { return v.answers(t) })
+				})
+			}
+		})
+	}
+}
+
+// flood opens streams as far as they can be had, and begins something on each.
+func (v *victim) flood(t *testing.T, begin func(network.Stream)) (streams []network.Stream) {
+	t.Helper()
+	for range 4 * mayOpen {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		s, err := v.foe.Open(ctx, v.at(), wire.ShardProtocol)
+		cancel()
+		if err != nil {
+			break
+		}
+		streams = append(streams, s)
+		go begin(s)
+	}
+	return streams
+}
+
+// TestTooManyStreams: of the streams that one member opens and leaves open, those
+// beyond its share are reset.
+func TestTooManyStreams(t *testing.T) {
+	v := newVictim(t, overTCP)
+	var gone atomic.Int64
+	streams := v.flood(t, func(s network.Stream) {
+		_, _ = s.Write([]byte{0, 0}) // it may be reset meanwhile
+		drain(s)
+		gone.Add(1)
+	})
+	eventually(t, "those beyond are reset", func() bool { return len(streams)-int(gone.Load()) <= mayOpen })
+	v.serves(t, 1)
+	for _, s := range streams {
+		_ = s.Reset()
+	}
+}
+
+// TestManyStrangers has more strangers come than are let in, to a node where one
+// may join, and stay: some are let in, members are served, and when they have
+// gone others get in.
+func TestManyStrangers(t *testing.T) {
+	v := newVictim(t, overTCP)
+	v.host.Handle(wire.JoinProtocol, echo{})
+	join := func(i *Intruder) bool {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		s, err := i.Open(ctx, v.at(), wire.JoinProtocol)
+		if err != nil {
+			return false
+		}
+		_ = s.SetDeadline(time.Now().Add(20 * time.Second))
+		c := wire.NewConn(s) // the stream stays open
+		if c.WriteBlob(wire.OpChange, []byte("let me in")) != nil {
+			return false
+		}
+		_, err = c.ReadBlob(100)
+		return err == nil
+	}
+	var in []*Intruder
+	out := 0
+	for range 30 {
+		i, err := NewIntruder(newIdentity(t))
+		must(t, err)
+		t.Cleanup(func() { _ = i.Close() })
+		if join(i) {
+			in = append(in, i)
+		} else {
+			out++
 		}
 	}
+	if len(in) == 0 || out == 0 {
+		t.Errorf("%d strangers are let in, %d are not", len(in), out)
+	}
+	v.serves(t, 1)
+	for _, i := range in {
+		must(t, i.Close())
+	}
+	late, err := NewIntruder(newIdentity(t))
+	must(t, err)
+	t.Cleanup(func() { _ = late.Close() })
+	eventually(t, "another stranger is let in", func() bool { return join(late) })
 }
 
 // answers reports whether the member that is not honest gets an answer to an
