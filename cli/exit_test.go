@@ -11,6 +11,8 @@ import (
 	"pifs/blockstore"
 	"pifs/cli/control"
 	"pifs/cli/home"
+	"pifs/swarm"
+	"pifs/swarm/member"
 )
 
 func TestStatusOf(t *testing.T) {
@@ -32,6 +34,9 @@ func TestStatusOf(t *testing.T) {
 		{fmt.Errorf("read: %w: %w", blockstore.ErrLost, blockstore.ErrCorrupt), StatusLost},
 		{fmt.Errorf("call: %w", control.ErrUnreachable), StatusDaemon},
 		{fail(errMountPoint, "x", syscall.ENOENT), StatusMountPoint},
+		{fmt.Errorf("join: %w", member.ErrTicket), StatusPermission},
+		{fmt.Errorf("leave: %w", member.ErrRefused), StatusPermission},
+		{fmt.Errorf("join: %w", swarm.ErrUnreachable), StatusStores},
 		{context.Canceled, StatusInterrupted},
 	}
 	for _, tt := range tests {

@@ -94,8 +94,9 @@ func listen(id swarm.Identity, c *home.NodeConfig, serve bool, log *slog.Logger)
 	o := peer.Options{Identity: id, Log: log}
 	if c != nil && serve {
 		if o.Listen = c.Listen; len(o.Listen) == 0 {
-			o.Listen, o.Traverse = defaultListen(), true
+			o.Listen = defaultListen()
 		}
+		o.Traverse = slices.ContainsFunc(o.Listen, func(a string) bool { return !strings.HasPrefix(a, "/ip4/127.") && !strings.HasPrefix(a, "/ip6/::1/") })
 	}
 	h, err := peer.New(o)
 	if err != nil {

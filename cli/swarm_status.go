@@ -25,7 +25,7 @@ func swarmStatusCommand(env Env) *cli.Command {
 	return &cli.Command{
 		Name:  "status",
 		Usage: "ask every member of the swarm how it is",
-		Description: `Asks each member that can be reached for its record, now, and shows who
+		Description: `Compares records with each member that can be reached, now, and shows who
 answers, how fast, and over which jurisdictions and operators the room is spread.
 
 EXAMPLES:
@@ -119,7 +119,7 @@ func (n *node) ask(ctx context.Context, m memberLine) healthLine {
 	limited, cancel := context.WithTimeout(ctx, pingLimit)
 	defer cancel()
 	begun := time.Now()
-	have, err := n.meeting.Ping(limited, swarm.MemberID(m.ID))
+	have, err := n.meeting.Compare(limited, swarm.MemberID(m.ID))
 	if err != nil {
 		l.Away = oneLine(err)
 		return l

@@ -114,6 +114,7 @@ type nodeStatus struct {
 	Epoch                       uint64
 	Capacity                    int64
 	Member, Founder             bool
+	Evidence                    int
 	Addrs                       []string
 	Operator, Jurisdiction, Key string
 }
@@ -306,6 +307,58 @@ func TestSwarmInvitations(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(user.home, "swarm.left")); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestFounderDies kills the founder's node again and again while homes join and
+// try until they are told that they did. In the end exactly they are members,
+// the invitation is used up, and nobody has evidence of two histories.
+func TestFounderDies(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	const newcomers, deaths = 5, 6
+	sites := newSites(t, newcomers+2)
+	founder, late := sites[0], sites[newcomers+1]
+	founder.init("DE")
+	founder.pifs("swarm", "create", "lab")
+	founder.run()
+	invitation := strings.TrimSpace(founder.pifs("swarm", "invite", "--uses", fmt.Sprint(newcomers)))
+	var joining sync.WaitGroup
+	for _, s := range sites[1 : newcomers+1] {
+		joining.Go(func() {
+			for try := 0; try < 200; try++ {
+				o := s.try("swarm", "join", invitation)
+				if o.status == 0 {
+					return
+				}
+				if o.status != 13 {
+					t.Errorf("join: status %d: %s", o.status, o.stderr)
+					return
+				}
+			}
+			t.Error("a home did not get in")
+		})
+	}
+	for range deaths {
+		<-time.After(time.Duration(rng.IntN(400)) * time.Millisecond) // some time into what the founder does
+		if err := founder.cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		_ = founder.ended() // by the signal
+		founder.run()
+	}
+	joining.Wait()
+	agree(t, newcomers+1, founder)
+	if o := late.try("swarm", "join", invitation); o.status != 5 || !strings.Contains(o.stderr, "used up") {
+		t.Errorf("one more: status %d: %s", o.status, o.stderr)
+	}
+	for _, s := range sites[1 : newcomers+1] {
+		s.pifs("swarm", "status") // compares records with the founder's node
+		if n := s.node(); n.Evidence != 0 || !n.Member {
+			t.Errorf("%+v", n)
+		}
+	}
+	agree(t, newcomers+1, sites[:newcomers+1]...)
 }
 
 // TestNodeMetrics looks at the figures and profiles of a node, as Prometheus

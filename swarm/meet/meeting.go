@@ -154,21 +154,12 @@ func (m *Meeting) Connected() (n int) {
 	return n
 }
 
-// Ping asks a member which record it has, however short ago it was not reached.
-func (m *Meeting) Ping(ctx context.Context, id swarm.MemberID) (member.Digest, error) {
-	ours, err := m.book.Current().Digest()
-	if err != nil {
-		return member.Digest{}, err
-	}
+// Compare compares records with a member, however short ago it was not reached,
+// and returns which one it has. Both have the newer one afterwards.
+func (m *Meeting) Compare(ctx context.Context, id swarm.MemberID) (member.Digest, error) {
+	defer m.introduce()
 	m.net.Retry(id)
-	resp, err := m.Ask(ctx, id, &member.Request{Have: &ours})
-	if err == nil && resp.Refusal != nil {
-		err = resp.Refusal.Err()
-	}
-	if err != nil {
-		return member.Digest{}, fmt.Errorf("ask %s: %w", id, err)
-	}
-	return resp.Have, nil
+	return m.service.Compare(ctx, id)
 }
 
 // Limit implements wire.BlobServer. A stranger may ask for a change only.

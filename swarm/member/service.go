@@ -94,7 +94,7 @@ func (s *Service) Run(ctx context.Context) {
 func (s *Service) tell(ctx context.Context, id swarm.MemberID) bool {
 	limited, cancel := context.WithTimeout(ctx, askLimit)
 	defer cancel()
-	err := s.Compare(limited, id)
+	_, err := s.Compare(limited, id)
 	if err != nil && ctx.Err() == nil {
 		s.log.Debug("a member was not told of the record", "member", id, "err", err)
 	}
@@ -127,34 +127,46 @@ func (s *Service) heard(id swarm.MemberID, epoch uint64) {
 	s.gossip.Heard(id, epoch)
 }
 
-// Compare compares records with a member; both have the newer one afterwards.
-func (s *Service) Compare(ctx context.Context, id swarm.MemberID) error {
+// Compare compares records with a member, and returns which one it has; both
+// have the newer one afterwards.
+func (s *Service) Compare(ctx context.Context, id swarm.MemberID) (Digest, error) {
+	have, err := s.compare(ctx, id)
+	if err != nil {
+		return have, fmt.Errorf("compare records with %s: %w", id, err)
+	}
+	return have, nil
+}
+
+func (s *Service) compare(ctx context.Context, id swarm.MemberID) (Digest, error) {
 	ours, err := s.book.Current().Digest()
 	if err != nil {
-		return err
+		return Digest{}, err
 	}
-	resp, err := s.peers.Ask(ctx, id, &Request{Have: &ours})
+	resp, err := s.ask(ctx, id, &Request{Have: &ours})
 	if err != nil {
-		return fmt.Errorf("compare records with %s: %w", id, err)
-	}
-	if resp.Refusal != nil {
-		return fmt.Errorf("compare records with %s: %w", id, resp.Refusal.Err())
+		return Digest{}, err
 	}
 	if err := s.take(id, resp); err != nil {
-		return fmt.Errorf("compare records with %s: %w", id, err)
+		return resp.Have, err
 	}
 	rec := s.book.Current()
 	if rec.Header.Epoch <= resp.Have.Epoch {
-		return nil
+		return resp.Have, nil
 	}
-	if resp, err = s.peers.Ask(ctx, id, &Request{Record: rec}); err != nil {
-		return fmt.Errorf("send record to %s: %w", id, err)
-	}
-	if resp.Refusal != nil {
-		return fmt.Errorf("send record to %s: %w", id, resp.Refusal.Err())
+	if resp, err = s.ask(ctx, id, &Request{Record: rec}); err != nil {
+		return Digest{}, err
 	}
 	s.heard(id, resp.Have.Epoch)
-	return nil
+	return resp.Have, nil
+}
+
+// ask asks a member; a refusal is an error.
+func (s *Service) ask(ctx context.Context, id swarm.MemberID, req *Request) (*Response, error) {
+	resp, err := s.peers.Ask(ctx, id, req)
+	if err == nil && resp.Refusal != nil {
+		err = resp.Refusal.Err()
+	}
+	return resp, err
 }
 
 // take takes from an answer what it says of the record.
@@ -247,7 +259,7 @@ func (s *Service) catchUp(ctx context.Context) {
 	defer cancel()
 	var asking sync.WaitGroup
 	for _, id := range s.spread() {
-		asking.Go(func() { _ = s.Compare(ctx, id) }) // who does not answer knows nothing that counts
+		asking.Go(func() { _, _ = s.Compare(ctx, id) }) // who does not answer knows nothing that counts
 	}
 	asking.Wait()
 }
