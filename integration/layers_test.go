@@ -25,6 +25,7 @@ func layers() map[string][]string {
 		"swarm/meet":           {"blockstore", "swarm", "swarm/member", "swarm/wire"},
 		"swarm/swarmtest":      {"blockstore", "blockstore/blocktest", "swarm", "swarm/wire"},
 		"swarm/decide":         {"blockstore", "swarm"},
+		"swarm/node":           {"blockstore", "swarm", "swarm/decide", "swarm/wire"},
 		"swarm/repair":         {"blockstore", "swarm", "swarm/decide"},
 		"cache":                {"blockstore", "blockstore/failpoint"},
 		"fsnode/mst":           {"blockstore"},
