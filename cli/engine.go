@@ -57,7 +57,7 @@ func openEngine(ctx context.Context, h *home.Home, keys *home.Keyring, log *slog
 // openEngineAt is openEngine with the home's place in its swarm, nil if it has
 // none. If owns, that is closed with the engine, or when there is none.
 func openEngineAt(ctx context.Context, n *node, owns bool, h *home.Home, keys *home.Keyring, log *slog.Logger, repair bool) (*engine, error) {
-	st, err := openStack(h, log, repair)
+	st, err := openStack(h, n, log, repair)
 	if err != nil {
 		if n != nil && owns {
 			err = errors.Join(err, n.close())
@@ -67,6 +67,9 @@ func openEngineAt(ctx context.Context, n *node, owns bool, h *home.Home, keys *h
 	e := &engine{home: h, node: n, ownsNode: owns, keys: keys, stack: st, log: log, volumes: map[string]*openVolume{}, leave: make(chan struct{}, 1)}
 	e.ctx, e.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	e.calling, e.dismiss = context.WithCancel(e.ctx)
+	if n != nil {
+		e.watching.Go(func() { st.follow(e.ctx) })
+	}
 	if err := e.rebuild(ctx); err != nil {
 		return nil, errors.Join(err, e.Close(ctx))
 	}

@@ -17,8 +17,10 @@ import (
 	"pifs/blockstore"
 	"pifs/cli/home"
 	"pifs/swarm"
+	"pifs/swarm/decide"
 	"pifs/swarm/meet"
 	"pifs/swarm/member"
+	nodestore "pifs/swarm/node"
 	"pifs/swarm/peer"
 )
 
@@ -49,6 +51,7 @@ type node struct {
 	book     *member.Book
 	host     *peer.Host
 	meeting  *meet.Meeting
+	shards   *nodestore.Node // nil of a principal, or while it does not serve
 	log      *slog.Logger
 
 	ctx     context.Context // ends with close
@@ -83,10 +86,53 @@ func openNode(h *home.Home, log *slog.Logger, serve bool) (n *node, err error) {
 	}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.meeting = meet.Attend(n.host, book, log)
-	if serve {
-		n.running.Go(n.announce)
+	if !serve {
+		return n, nil
 	}
+	if n.config != nil {
+		if err := n.openShards(); err != nil {
+			return nil, errors.Join(err, n.close())
+		}
+	}
+	n.running.Go(n.announce)
 	return n, nil
+}
+
+// sweepEvery is the pause between two looks for shards that nobody wants.
+const sweepEvery = 10 * time.Minute
+
+// openShards has the node keep shards for members.
+func (n *node) openShards() (err error) {
+	p := n.book.Genesis().Params
+	n.shards, err = nodestore.Open(nodestore.Options{
+		Dir: n.home.NodeDir(), Stores: n.config.Stores, Identity: n.identity, Swarm: n.book.ID(), Capacity: n.config.Capacity,
+		Periods: decide.Lease{Lease: int64(p.Lease), Grace: int64(p.Grace), Trash: int64(p.Trash)}, Log: n.log,
+	})
+	if err != nil {
+		return err
+	}
+	n.host.HandleShards(n.shards, n.shards)
+	n.running.Go(n.sweep)
+	return nil
+}
+
+// sweep deletes what nobody wants any more, now and then.
+func (n *node) sweep() {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-n.ctx.Done():
+			return
+		case <-tick.C:
+		}
+		switch did, err := n.shards.Sweep(n.ctx); {
+		case err != nil && n.ctx.Err() == nil:
+			n.log.Warn("sweep", "err", err)
+		case did != nodestore.Swept{}:
+			n.log.Info("swept", "expired", did.Expired, "deleted", did.Deleted, "orphans", did.Orphans)
+		}
+	}
 }
 
 // listen makes the host of a node, at its addresses if others are to reach it.
@@ -122,7 +168,11 @@ func (n *node) close() error {
 	n.cancel()
 	n.running.Wait()
 	n.meeting.Close()
-	return n.host.Close()
+	err := n.host.Close()
+	if n.shards != nil {
+		err = errors.Join(err, n.shards.Close())
+	}
+	return err
 }
 
 // newEntry returns, not signed, what a home says of itself.

@@ -21,34 +21,39 @@ import (
 // stores → swarm → block cache. A volume adds its tree (fsnode) and a mount
 // the kernel (mount). This file is the only one that decides the order.
 type stack struct {
-	home   *home.Home
-	log    *slog.Logger
-	stores []*swarm.Local
-	swarm  *swarm.Swarm
-	blocks *cache.Blocks
-	space  *space
+	home     *home.Home
+	log      *slog.Logger
+	stores   []*swarm.Local
+	node     *node                               // its place in a swarm; nil if it has none
+	remote   map[swarm.MemberID]blockstore.Store // nodes that were spoken to
+	receipts *receipts
+	swarm    *swarm.Swarm
+	blocks   *cache.Blocks
+	space    *space
 }
 
-func openStack(h *home.Home, log *slog.Logger, repair bool) (st *stack, err error) {
-	st = &stack{home: h, log: log}
+func openStack(h *home.Home, n *node, log *slog.Logger, repair bool) (st *stack, err error) {
+	st = &stack{home: h, node: n, log: log, remote: map[swarm.MemberID]blockstore.Store{}}
+	st.receipts = &receipts{path: filepath.Join(h.SwarmDir(), "receipts")}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, st.close())
 		}
 	}()
-	members, err := st.openStores()
-	if err != nil {
+	if err := st.openStores(); err != nil {
 		return st, err
 	}
 	ladder, err := blockstore.ParseLadder(h.Config.Ladder)
 	if err != nil {
 		return st, fmt.Errorf("read configuration: %w: %w", home.ErrDamaged, err)
 	}
-	if st.swarm, err = swarm.New(members, ladder, log); err != nil {
+	if st.swarm, err = swarm.New(st.members(), ladder, log); err != nil {
 		return st, err
 	}
-	if err := st.enoughStores(); err != nil {
-		return st, err
+	if n == nil { // nodes may be away for long: what is not in the cache fails, and what is written waits
+		if err := st.enoughStores(); err != nil {
+			return st, err
+		}
 	}
 	var paths []string
 	for _, c := range h.Config.Stores {
@@ -61,15 +66,14 @@ func openStack(h *home.Home, log *slog.Logger, repair bool) (st *stack, err erro
 // openStores opens the stores of the home. Each gets its identity once, right
 // after the home was created: from then on a folder without it is a disk that
 // is away and not an empty store.
-func (st *stack) openStores() ([]swarm.Member, error) {
-	var members []swarm.Member
+func (st *stack) openStores() error {
 	fresh := false
 	for i := range st.home.Config.Stores {
 		c := &st.home.Config.Stores[i]
 		if c.ID == "" {
 			id, err := createStore(c.Path)
 			if err != nil {
-				return nil, err
+				return err
 			}
 			c.ID, fresh = string(id), true
 		}
@@ -77,22 +81,21 @@ func (st *stack) openStores() ([]swarm.Member, error) {
 	if fresh {
 		failpoint.Hit(failpoint.HomeStoresMade)
 		if err := st.home.SaveConfig(); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	for _, c := range st.home.Config.Stores {
 		id, err := swarm.ParseMemberID(c.ID)
 		if err != nil {
-			return nil, fmt.Errorf("read configuration: %w: %w", home.ErrDamaged, err)
+			return fmt.Errorf("read configuration: %w: %w", home.ErrDamaged, err)
 		}
 		local := swarm.OpenLocal(c.Path, id, st.log)
 		patient, cancel := context.WithTimeout(context.Background(), swarm.PatienceWithin(0).Hedge)
 		awaitStore(patient, local)
 		cancel()
 		st.stores = append(st.stores, local)
-		members = append(members, swarm.Member{ID: id, Name: c.Path, Store: local})
 	}
-	return members, nil
+	return nil
 }
 
 // createStore makes a store, on a disk that may not answer.
@@ -171,10 +174,11 @@ func (st *stack) openVolume(ctx context.Context, v *openVolume, keys *home.Volum
 
 // close closes everything from the top down.
 func (st *stack) close() error {
-	var err error
+	err := error(nil)
 	if st.blocks != nil {
 		err = st.blocks.Close()
 	}
+	err = errors.Join(err, st.receipts.close())
 	if st.swarm != nil {
 		return errors.Join(err, st.swarm.Close())
 	}
