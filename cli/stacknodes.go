@@ -45,7 +45,8 @@ func (st *stack) nodes() (out []swarm.Member) {
 		if e.Capacity == 0 {
 			continue
 		}
-		out = append(out, swarm.Member{ID: e.ID, Name: nodeName(e), Store: st.nodeStore(e.ID), Weight: nodeWeight(e.Capacity)})
+		out = append(out, swarm.Member{ID: e.ID, Name: nodeName(e), Store: st.nodeStore(e.ID), Weight: nodeWeight(e.Capacity),
+			Site: swarm.Site{Operator: e.Operator, Jurisdiction: e.Jurisdiction}})
 	}
 	return out
 }

@@ -20,9 +20,13 @@ type Member struct {
 	ID     MemberID
 	Name   string           // what a user calls it: the folder's path
 	Weight uint32           // its share of new shards; 1 if zero
+	Site   Site             // whose it is, and where; zero of a folder
 	Rests  bool             // it keeps what it has, and takes nothing new
 	Store  blockstore.Store // a *Local, a remote store, or a fake of a test
 }
+
+// Site says whose a member is, and under whose law.
+type Site struct{ Operator, Jurisdiction string }
 
 // Prober is a Store that can tell, without asking for a shard, whether it
 // answers at present: nil, or an error that wraps ErrUnreachable.

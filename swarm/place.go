@@ -14,6 +14,9 @@ import (
 type Candidate struct {
 	Key    [32]byte // hash of the member's id
 	Weight uint32   // its share of the shards, in proportion to the others'
+
+	Operator     uint32 // numbers that tell operators apart, 0 for none
+	Jurisdiction uint32 // the same of jurisdictions
 }
 
 const candidateContext = "pifs 2026-01 placement candidate v1"

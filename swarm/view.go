@@ -15,6 +15,8 @@ type view struct {
 	resting    []Candidate
 	class      blockstore.Class // of new stripes
 	past       blockstore.Class // of those that the resting members got when they took shards
+	caps       Caps             // of class
+	tight      bool             // operators and jurisdictions are enough for what caps should be
 }
 
 // newView makes the view of members, with what old knows of them.
@@ -27,6 +29,7 @@ func (s *Swarm) newView(members []Member, old *view) (*view, error) {
 	}
 	v := &view{}
 	seen := make(map[MemberID]bool)
+	operators, jurisdictions := numbers{}, numbers{}
 	var rest []*member
 	for _, m := range members {
 		if m.ID == "" || m.Store == nil || seen[m.ID] {
@@ -35,7 +38,7 @@ func (s *Swarm) newView(members []Member, old *view) (*view, error) {
 		seen[m.ID] = true
 		m.Weight = max(m.Weight, 1)
 		have := known[m.ID]
-		if have == nil || have.Store != m.Store || have.Weight != m.Weight || have.Rests != m.Rests {
+		if have == nil || have.Store != m.Store || have.Weight != m.Weight || have.Site != m.Site || have.Rests != m.Rests {
 			fresh := &member{Member: m, swarm: s}
 			if have != nil && have.Store == m.Store {
 				fresh.takeOver(have)
@@ -48,7 +51,9 @@ func (s *Swarm) newView(members []Member, old *view) (*view, error) {
 			continue
 		}
 		v.members = append(v.members, have)
-		v.candidates = append(v.candidates, NewCandidate(m.ID, m.Weight))
+		c := NewCandidate(m.ID, m.Weight)
+		c.Operator, c.Jurisdiction = operators.of(m.Site.Operator), jurisdictions.of(m.Site.Jurisdiction)
+		v.candidates = append(v.candidates, c)
 	}
 	v.placing = len(v.members)
 	v.members = append(v.members, rest...)
@@ -56,16 +61,35 @@ func (s *Swarm) newView(members []Member, old *view) (*view, error) {
 	if v.class, err = s.ladder.ClassFor(v.placing); err != nil {
 		return nil, fmt.Errorf("form swarm: %w", err)
 	}
+	v.caps, v.tight = CapsFor(v.class, len(operators), len(jurisdictions))
 	if len(rest) > 0 {
 		v.past, err = s.ladder.ClassFor(len(rest))
 	}
 	return v, err
 }
 
+// numbers tells names apart by numbers from 1 on.
+type numbers map[string]uint32
+
+func (n numbers) of(name string) uint32 {
+	if name == "" {
+		return 0
+	}
+	if _, ok := n[name]; !ok {
+		n[name] = uint32(len(n) + 1)
+	}
+	return n[name]
+}
+
+// place ranks the members that take new shards for a block.
+func (v *view) place(addr blockstore.Address) []int {
+	return v.caps.Spread(Place(addr, v.candidates, v.placing), v.candidates, int(v.class.N))
+}
+
 // homes returns the members that take new shards, as placement ranks them for a
 // block.
 func (v *view) homes(addr blockstore.Address) []*member {
-	return v.pick(nil, Place(addr, v.candidates, v.placing), 0)
+	return v.pick(nil, v.place(addr), 0)
 }
 
 // rank returns all members in the order in which the shards of a stripe are to
@@ -76,7 +100,7 @@ func (v *view) rank(d blockstore.Descriptor) []*member {
 	if len(v.resting) == 0 {
 		return v.homes(d.Address)
 	}
-	now, past := Place(d.Address, v.candidates, v.placing), Place(d.Address, v.resting, len(v.resting))
+	now, past := v.place(d.Address), Place(d.Address, v.resting, len(v.resting))
 	out := make([]*member, 0, len(v.members))
 	if d.Class != v.class && d.Class == v.past {
 		return v.pick(v.pick(out, past, v.placing), now, 0)
