@@ -26,6 +26,7 @@ type Options struct {
 	Identity swarm.Identity
 	Listen   []string // multiaddrs; none: the host dials and is not dialled
 	Traverse bool     // ask others whether we can be reached, map ports, punch holes, use relays
+	Discover bool     // find members nearby, and where those went whose addresses are old
 	Log      *slog.Logger
 }
 
@@ -36,6 +37,8 @@ type Host struct {
 	h     host.Host
 	gate  *gate
 	calls calls
+
+	discovery *discovery // nil without
 
 	mu      sync.Mutex
 	links   map[peer.ID]*link // guarded by mu; of members that were spoken to
@@ -71,6 +74,11 @@ func New(o Options) (*Host, error) {
 	}
 	h.gate.watch(h.h.Network().Conns)
 	h.h.Network().Notify(&network.NotifyBundle{ConnectedF: h.met})
+	if o.Discover {
+		if h.discovery, err = h.discover(true); err != nil {
+			return nil, fmt.Errorf("start host: %w", errors.Join(err, h.h.Close()))
+		}
+	}
 	return h, nil
 }
 
@@ -179,9 +187,12 @@ func (h *Host) Retry(id swarm.MemberID) {
 }
 
 // met notes that a peer that was not to be reached is there: it came to us.
-func (h *Host) met(_ network.Network, c network.Conn) {
+func (h *Host) met(_ network.Network, c network.Conn) { h.revive(c.RemotePeer()) }
+
+// revive has a member tried with the next request, if it was ever spoken to.
+func (h *Host) revive(p peer.ID) {
 	h.mu.Lock()
-	l := h.links[c.RemotePeer()]
+	l := h.links[p]
 	h.mu.Unlock()
 	if l != nil {
 		l.death.revived()
@@ -198,15 +209,41 @@ func (h *Host) Connected(id swarm.MemberID) bool {
 	return err == nil && h.h.Network().Connectedness(p) == network.Connected
 }
 
+// serveOne runs what others want of this host on a goroutine of its own, unless
+// the host ends.
+func (h *Host) serveOne(do func()) {
+	if h.enter() {
+		go func() {
+			defer h.serving.Done()
+			do()
+		}()
+	}
+}
+
+// enter has Close wait until serving.Done; false if the host ends.
+func (h *Host) enter() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.life.Err() != nil {
+		return false
+	}
+	h.serving.Add(1)
+	return true
+}
+
 // Close ends all connections, and waits for what is being served.
 func (h *Host) Close() error {
-	h.end()
 	h.mu.Lock()
+	h.end()
 	for _, l := range h.links {
 		l.close()
 	}
 	h.mu.Unlock()
-	err := h.h.Close()
+	var err error
+	if h.discovery != nil {
+		err = h.discovery.close()
+	}
+	err = errors.Join(err, h.h.Close())
 	h.serving.Wait()
 	if err != nil {
 		return fmt.Errorf("close host: %w", err)

@@ -134,6 +134,7 @@ func (l *link) open(ctx context.Context, p protocol.ID) (s *stream, kept bool, e
 	if err != nil {
 		err = fmt.Errorf("%w: %w", swarm.ErrUnreachable, err)
 		l.death.failed(time.Now(), err)
+		l.host.seek(l.peer)
 		return nil, false, err
 	}
 	return &stream{Conn: wire.NewConn(raw), s: raw}, false, nil

@@ -104,7 +104,10 @@ type handler func(ctx context.Context, r *request) error
 // serve has the streams of a protocol served. Strangers are let in if welcome.
 func (h *Host) serve(proto string, welcome bool, serve handler) {
 	h.h.SetStreamHandler(protocol.ID(proto), func(s network.Stream) {
-		h.serving.Add(1)
+		if !h.enter() {
+			_ = s.Reset()
+			return
+		}
 		defer h.serving.Done()
 		p := s.Conn().RemotePeer()
 		if !welcome && !h.gate.isMember(p) {
