@@ -103,6 +103,9 @@ func figures() []figure {
 		{"pifs_swarm_member", "1 as long as this home is a member.", func(r nodeStatusResult) float64 { return flag(r.Member) }},
 		{"pifs_swarm_evidence", "Pieces of evidence that the founder signed two histories.", func(r nodeStatusResult) float64 { return float64(r.Evidence) }},
 		{"pifs_node_capacity_bytes", "Bytes that the node offers.", func(r nodeStatusResult) float64 { return float64(r.Capacity) }},
+		{"pifs_node_shards", "Shards that the node keeps.", func(r nodeStatusResult) float64 { return float64(r.Shards) }},
+		{"pifs_node_stored_bytes", "Bytes of those shards.", func(r nodeStatusResult) float64 { return float64(r.Stored) }},
+		{"pifs_node_free_bytes", "Bytes that the node would still take.", func(r nodeStatusResult) float64 { return float64(r.Free) }},
 	}
 }
 

@@ -38,6 +38,9 @@ type nodeStatusResult struct {
 	Region       string   `json:"region,omitempty"`
 	Capacity     int64    `json:"capacity"` // bytes; 0: it stores nothing for others
 	Addrs        []string `json:"addrs"`    // at which it can be reached
+	Shards       uint64   `json:"shards"`   // it keeps; told while it runs, as the next two
+	Stored       uint64   `json:"stored"`   // bytes of them
+	Free         uint64   `json:"free"`     // bytes that it would still take
 
 	Swarm     string `json:"swarm,omitempty"` // name; empty: none was joined
 	SwarmID   string `json:"swarmID,omitempty"`
@@ -87,6 +90,9 @@ func printNodeStatus(out io.Writer, r nodeStatusResult) error {
 	if r.Capacity > 0 {
 		fmt.Fprintf(w, "operator\t%s\t%s, %s\n", r.Operator, r.Jurisdiction, r.Region)
 		fmt.Fprintf(w, "capacity\t%s\n", size(r.Capacity))
+		if r.PID != 0 {
+			fmt.Fprintf(w, "stored\t%s\t%d shards, %s free\n", size(int64(r.Stored)), r.Shards, size(int64(r.Free)))
+		}
 	} else {
 		fmt.Fprintf(w, "capacity\tnone: it stores nothing for others\n")
 	}
@@ -151,10 +157,19 @@ func (r *nodeStatusResult) describe(b *member.Book, id swarm.MemberID) {
 }
 
 // status is nodeStatus of a node that is in use.
-func (n *node) status(_ context.Context, _ none, _ emitter) (nodeStatusResult, error) {
+func (n *node) status(ctx context.Context, _ none, _ emitter) (nodeStatusResult, error) {
 	r, err := nodeStatus(n.home)
-	if err == nil {
-		r.PID, r.Connected = os.Getpid(), n.meeting.Connected()
+	if err != nil {
+		return r, err
 	}
-	return r, err
+	r.PID, r.Connected = os.Getpid(), n.meeting.Connected()
+	if n.shards == nil {
+		return r, nil
+	}
+	used, err := n.shards.Usage(ctx, n.identity.ID)
+	if err != nil {
+		return r, err
+	}
+	r.Shards, r.Stored, r.Free = used.Shards, used.Bytes, used.Free
+	return r, nil
 }

@@ -14,6 +14,7 @@ import (
 
 	"pifs/swarm"
 	"pifs/swarm/member"
+	"pifs/swarm/wire"
 )
 
 const (
@@ -45,6 +46,8 @@ type swarmStatusResult struct {
 	Nodes         int          `json:"nodes"`    // members that offer room
 	Answering     int          `json:"answering"`
 	Capacity      uint64       `json:"capacity"` // bytes that all nodes offer
+	Stored        uint64       `json:"stored"`   // bytes that those which answer keep
+	Free          uint64       `json:"free"`     // bytes that they would still take
 	Jurisdictions []domainLine `json:"jurisdictions"`
 	Operators     []domainLine `json:"operators"`
 	Members       []healthLine `json:"members"`
@@ -56,14 +59,18 @@ type domainLine struct {
 	Nodes     int    `json:"nodes"`
 	Answering int    `json:"answering"`
 	Capacity  uint64 `json:"capacity"`
+	Free      uint64 `json:"free"` // at those that answer
 }
 
 // healthLine is a member and what it answered.
 type healthLine struct {
 	memberLine
 	Answers      bool   `json:"answers"`
-	Microseconds int64  `json:"microseconds"`   // that its answer took
-	Epoch        uint64 `json:"epoch"`          // of its record
+	Microseconds int64  `json:"microseconds"` // that its answer took
+	Epoch        uint64 `json:"epoch"`        // of its record
+	Shards       uint64 `json:"shards"`
+	Stored       uint64 `json:"stored"`         // bytes
+	Free         uint64 `json:"free"`           // bytes
 	Away         string `json:"away,omitempty"` // why it does not answer
 }
 
@@ -112,12 +119,15 @@ func (n *node) swarmStatus(ctx context.Context, _ none, emit emitter) (swarmStat
 // ask asks one member how it is.
 func (n *node) ask(ctx context.Context, m memberLine) healthLine {
 	l := healthLine{memberLine: m}
-	if m.Self {
-		l.Answers, l.Epoch = true, n.book.Current().Header.Epoch
-		return l
-	}
 	limited, cancel := context.WithTimeout(ctx, pingLimit)
 	defer cancel()
+	if m.Self {
+		l.Answers, l.Epoch = true, n.book.Current().Header.Epoch
+		if n.shards != nil {
+			l.note(n.shards.Usage(limited, n.identity.ID))
+		}
+		return l
+	}
 	begun := time.Now()
 	have, err := n.meeting.Compare(limited, swarm.MemberID(m.ID))
 	if err != nil {
@@ -125,7 +135,19 @@ func (n *node) ask(ctx context.Context, m memberLine) healthLine {
 		return l
 	}
 	l.Answers, l.Microseconds, l.Epoch = true, time.Since(begun).Microseconds(), have.Epoch
+	if m.Capacity > 0 {
+		l.note(n.host.Store(swarm.MemberID(m.ID), nil).Used(limited))
+	}
 	return l
+}
+
+// note notes what a node keeps, or that it would not say.
+func (l *healthLine) note(used *wire.Used, err error) {
+	if err != nil {
+		l.Away = oneLine(err)
+		return
+	}
+	l.Shards, l.Stored, l.Free = used.Shards, used.Bytes, used.Free
 }
 
 // sum adds up what the members offer.
@@ -139,12 +161,15 @@ func (r *swarmStatusResult) sum() {
 		r.Capacity += m.Capacity
 		if m.Answers {
 			r.Answering++
+			r.Stored += m.Stored
+			r.Free += m.Free
 		}
 		for _, d := range []*domainLine{domain(places, m.Jurisdiction), domain(operators, m.Operator)} {
 			d.Nodes++
 			d.Capacity += m.Capacity
 			if m.Answers {
 				d.Answering++
+				d.Free += m.Free
 			}
 		}
 	}
@@ -170,21 +195,24 @@ func largestFirst(all map[string]*domainLine) []domainLine {
 func printSwarmStatus(out io.Writer, r swarmStatusResult) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "swarm\t%s\t%s\tepoch %d\n", r.Swarm, r.SwarmID, r.Epoch)
-	fmt.Fprintf(w, "nodes\t%d of %d answer\t%s\n", r.Answering, r.Nodes, size(int64(min(r.Capacity, member.MaxCapacity))))
+	fmt.Fprintf(w, "nodes\t%d of %d answer\t%s, %s stored, %s free\n", r.Answering, r.Nodes, claimed(r.Capacity), claimed(r.Stored), claimed(r.Free))
 	if r.Evidence > 0 {
 		fmt.Fprintf(w, "\tTWO HISTORIES: the founder signed records that contradict each other, %d times\n", r.Evidence)
 	}
 	for _, d := range r.Jurisdictions {
-		fmt.Fprintf(w, "jurisdiction\t%s\t%d of %d nodes answer\t%s\n", d.Name, d.Answering, d.Nodes, size(int64(min(d.Capacity, member.MaxCapacity))))
+		fmt.Fprintf(w, "jurisdiction\t%s\t%d of %d nodes answer\t%s, %s free\n", d.Name, d.Answering, d.Nodes, claimed(d.Capacity), claimed(d.Free))
 	}
 	for _, d := range r.Operators {
-		fmt.Fprintf(w, "operator\t%s\t%d of %d nodes answer\t%s\n", d.Name, d.Answering, d.Nodes, size(int64(min(d.Capacity, member.MaxCapacity))))
+		fmt.Fprintf(w, "operator\t%s\t%d of %d nodes answer\t%s, %s free\n", d.Name, d.Answering, d.Nodes, claimed(d.Capacity), claimed(d.Free))
 	}
 	for _, m := range r.Members {
 		fmt.Fprintf(w, "member\t%s\t%s\t%s\t%s\n", m.ID, orDash(m.Operator), orDash(m.Jurisdiction), m.state(r.Epoch))
 	}
 	return w.Flush()
 }
+
+// claimed formats bytes that others say they have.
+func claimed(n uint64) string { return size(int64(min(n, member.MaxCapacity))) }
 
 // state says in words how a member is. epoch is that of our record.
 func (m healthLine) state(epoch uint64) string {
@@ -197,6 +225,9 @@ func (m healthLine) state(epoch uint64) string {
 		return "away: " + m.Away
 	}
 	text := fmt.Sprintf("answers in %.1f ms", float64(m.Microseconds)/1000)
+	if m.Capacity > 0 {
+		text += ", stores " + claimed(m.Stored)
+	}
 	if m.Epoch != epoch {
 		text += fmt.Sprintf(", has record %d", m.Epoch)
 	}
