@@ -115,6 +115,7 @@ type nodeStatus struct {
 	Capacity                    int64
 	Member, Founder             bool
 	Evidence                    int
+	Shards, Stored              uint64
 	Addrs                       []string
 	Operator, Jurisdiction, Key string
 }
