@@ -26,7 +26,7 @@ func layers() map[string][]string {
 		"swarm/swarmtest":      {"blockstore", "blockstore/blocktest", "swarm", "swarm/wire"},
 		"swarm/decide":         {"blockstore", "swarm"},
 		"swarm/node":           {"blockstore", "swarm", "swarm/decide", "swarm/wire"},
-		"swarm/repair":         {"blockstore", "swarm", "swarm/decide"},
+		"swarm/repair":         {"blockstore", "swarm", "swarm/decide", "swarm/member", "swarm/node", "swarm/peer", "swarm/wire"},
 		"cache":                {"blockstore", "blockstore/failpoint"},
 		"fsnode/mst":           {"blockstore"},
 		"fsnode/session":       {},

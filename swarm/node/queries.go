@@ -83,3 +83,19 @@ func (d *database) knows(ctx context.Context, id blockstore.ShardID) (bool, erro
 	}
 	return n > 0, nil
 }
+
+// stripeRow is a shard and the stripe it came with, encoded.
+type stripeRow struct {
+	shard  blockstore.ShardID
+	stripe []byte
+}
+
+// stripes returns a page of the shards that are not in the trash.
+func (d *database) stripes(ctx context.Context, after blockstore.ShardID, limit int) ([]stripeRow, error) {
+	return collectRows(ctx, d.r, func(r *sql.Rows) (s stripeRow, err error) {
+		var id []byte
+		err = r.Scan(&id, &s.stripe)
+		copy(s.shard[:], id)
+		return s, err
+	}, "SELECT id, stripe FROM shard WHERE id>? AND stripe IS NOT NULL AND id NOT IN (SELECT shard FROM trash) ORDER BY id LIMIT ?", after[:], limit)
+}

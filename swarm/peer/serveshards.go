@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"pifs/blockstore"
+	"pifs/swarm"
 	"pifs/swarm/wire"
 )
 
@@ -27,7 +28,13 @@ type shardServer struct {
 func (s *shardServer) serve(ctx context.Context, r *request) error {
 	switch r.op {
 	case wire.OpPut:
-		return s.put(ctx, r)
+		return s.put(ctx, r, s.shards.Put)
+	case wire.OpMend:
+		m, ok := s.shards.(wire.MendServer)
+		if !ok {
+			return fatal(r, fmt.Errorf("operation %d: %w", r.op, errors.ErrUnsupported))
+		}
+		return s.put(ctx, r, m.Mend)
 	case wire.OpGet:
 		return s.get(ctx, r)
 	case wire.OpRange:
@@ -50,6 +57,8 @@ func (s *shardServer) serveSmall(ctx context.Context, r *request) error {
 			}
 			return s.shards.Has(ctx, r.from, m)
 		})
+	case wire.OpWhich:
+		return small(r, func(m *wire.Which) (*wire.Listed, error) { return s.which(ctx, r, m) })
 	case wire.OpUsage:
 		return small(r, func(*wire.Usage) (*wire.Used, error) { return s.shards.Usage(ctx, r.from) })
 	case wire.OpRelease:
@@ -75,6 +84,21 @@ func (s *shardServer) serveSmall(ctx context.Context, r *request) error {
 		})
 	}
 	return fatal(r, fmt.Errorf("operation %d: %w", r.op, errors.ErrUnsupported))
+}
+
+func (s *shardServer) which(ctx context.Context, r *request, m *wire.Which) (*wire.Listed, error) {
+	w, ok := s.shards.(wire.WhichServer)
+	if !ok {
+		return nil, fmt.Errorf("operation %d: %w", r.op, errors.ErrUnsupported)
+	}
+	if err := bounded(m.IDs); err != nil {
+		return nil, err
+	}
+	held, err := w.Which(ctx, r.from, m.IDs)
+	if err != nil {
+		return nil, err
+	}
+	return wire.NewListed(held), nil
 }
 
 // small decodes a message and answers it.
@@ -104,7 +128,8 @@ func (s *shardServer) buffer(size int) *[]byte {
 	return &b
 }
 
-func (s *shardServer) put(ctx context.Context, r *request) error {
+// put serves what stores a shard.
+func (s *shardServer) put(ctx context.Context, r *request, store func(context.Context, swarm.MemberID, *wire.Put, []byte) error) error {
 	var m wire.Put
 	if err := r.conn.Message(&m); err != nil {
 		return fatal(r, err)
@@ -124,7 +149,7 @@ func (s *shardServer) put(ctx context.Context, r *request) error {
 	if *buf, err = r.conn.ReadPayload((*buf)[:0], size); err != nil {
 		return err
 	}
-	return r.answer(&wire.Done{}, s.shards.Put(ctx, r.from, &m, *buf))
+	return r.answer(&wire.Done{}, store(ctx, r.from, &m, *buf))
 }
 
 func (s *shardServer) get(ctx context.Context, r *request) error {

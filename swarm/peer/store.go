@@ -83,13 +83,30 @@ func (s *Store) Put(ctx context.Context, id blockstore.ShardID, shard []byte) er
 
 // PutPiece stores a shard of a stripe; see blockstore.PiecePutter.
 func (s *Store) PutPiece(ctx context.Context, p blockstore.Piece) error {
+	if err := s.send(ctx, wire.OpPut, p); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.put[p.ID()] = true
+	return nil
+}
+
+// Mend stores a shard that was rebuilt, durably on return, without a claim: it
+// is kept for whomever the stripe belongs to.
+func (s *Store) Mend(ctx context.Context, p blockstore.Piece) error {
+	return s.send(ctx, wire.OpMend, p)
+}
+
+// send makes a request that carries a shard.
+func (s *Store) send(ctx context.Context, op wire.Op, p blockstore.Piece) error {
 	stripe, index := p.Stripe()
 	if err := stripe.Validate(); err != nil {
 		return fmt.Errorf("put shard %v: %w", p.ID(), err)
 	}
 	m := &wire.Put{Stripe: *stripe, Index: uint8(index)}
 	err := s.run(ctx, len(p.Bytes()), func(c *wire.Conn) error {
-		if err := c.WriteRequest(wire.OpPut, m); err != nil {
+		if err := c.WriteRequest(op, m); err != nil {
 			return err
 		}
 		if err := c.WritePayload(p.Bytes()); err != nil {
@@ -105,9 +122,6 @@ func (s *Store) PutPiece(ctx context.Context, p blockstore.Piece) error {
 	if err != nil {
 		return fmt.Errorf("put shard %v: %w", p.ID(), err)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.put[p.ID()] = true
 	return nil
 }
 
@@ -190,6 +204,21 @@ func (s *Store) Has(ctx context.Context, id blockstore.ShardID) (bool, error) {
 		return false, fmt.Errorf("ask for shard %v: %w", id, err)
 	}
 	return held.Tokens[0] != [32]byte{}, nil
+}
+
+// HasAll reports which of ids, at most wire.MaxIDs, the node says it lists. It
+// reads none of them for that: its word is worth what its proofs are worth.
+func (s *Store) HasAll(ctx context.Context, ids []blockstore.ShardID) ([]bool, error) {
+	var listed wire.Listed
+	err := s.small(ctx, wire.OpWhich, &wire.Which{IDs: ids}, &listed)
+	var held []bool
+	if err == nil {
+		held, err = listed.Held(len(ids))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ask which of %d shards: %w", len(ids), err)
+	}
+	return held, nil
 }
 
 func (s *Store) ask(ctx context.Context, m *wire.Has) (*wire.Held, error) {

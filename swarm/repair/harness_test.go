@@ -3,7 +3,9 @@ package repair
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -47,7 +49,7 @@ func (c *cluster) join() int {
 	c.stores = append(c.stores, store)
 	c.members = append(c.members, Member{
 		ID: swarm.MemberID(fmt.Sprintf("member-%d", i)), Operator: fmt.Sprint(i), Jurisdiction: fmt.Sprint(i % 5),
-		Weight: 1, Live: true, Proved: c.now.Unix(), Store: store,
+		Weight: 1, Live: true, Proved: c.now.Unix(), Store: shelf{store},
 	})
 	r, err := New(Options{
 		Self: c.members[i].ID, View: c, Stripes: &knows{c, i},
@@ -69,21 +71,51 @@ func (c *cluster) Members() []Member {
 	return slices.Clone(c.members)
 }
 
+// shelf is any store as repair uses it.
+type shelf struct{ blockstore.Store }
+
+func (s shelf) HasAll(ctx context.Context, ids []blockstore.ShardID) ([]bool, error) {
+	held := make([]bool, len(ids))
+	for i, id := range ids {
+		var err error
+		if held[i], err = s.Has(ctx, id); err != nil {
+			return nil, err
+		}
+	}
+	return held, nil
+}
+
+func (s shelf) Mend(ctx context.Context, p blockstore.Piece) error {
+	if _, err := s.Get(ctx, p.ID(), nil); errors.Is(err, blockstore.ErrCorrupt) {
+		if err := s.Delete(ctx, p.ID()); err != nil {
+			return err
+		}
+	}
+	if err := blockstore.PutPiece(ctx, s.Store, p); err != nil {
+		return err
+	}
+	return s.Sync(ctx)
+}
+
 // knows are the stripes of which a node holds a shard.
 type knows struct {
 	c    *cluster
 	node int
 }
 
-func (k *knows) Stripes(ctx context.Context, after blockstore.Address, limit int) ([]blockstore.Descriptor, error) {
-	var out []blockstore.Descriptor
+func (k *knows) Stripes(ctx context.Context, after blockstore.ShardID, limit int) ([]blockstore.Descriptor, blockstore.ShardID, bool, error) {
+	byID := make(map[blockstore.ShardID]blockstore.Descriptor)
 	for _, d := range k.c.stripes {
-		if bytes.Compare(d.Address[:], after[:]) > 0 && k.c.holds(k.node, d) >= 0 {
-			out = append(out, d)
+		if i := k.c.holds(k.node, d); i >= 0 && bytes.Compare(d.Shards[i][:], after[:]) > 0 {
+			byID[d.Shards[i]] = d
 		}
 	}
-	slices.SortFunc(out, func(a, b blockstore.Descriptor) int { return bytes.Compare(a.Address[:], b.Address[:]) })
-	return out[:min(limit, len(out))], nil
+	ids := slices.SortedFunc(maps.Keys(byID), func(a, b blockstore.ShardID) int { return bytes.Compare(a[:], b[:]) })
+	var out []blockstore.Descriptor
+	for _, id := range ids[:min(limit, len(ids))] {
+		out, after = append(out, byID[id]), id
+	}
+	return out, after, len(out) > 0, nil
 }
 
 // holds returns the index of the shard that a node says to hold, or −1.

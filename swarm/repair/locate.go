@@ -28,8 +28,7 @@ type question struct {
 	stripe, shard int
 }
 
-// locate finds the holders of all shards of stripes. Members that do not answer
-// are taken to hold nothing.
+// locate finds the holders of all shards of stripes.
 func (s *scene) locate(ctx context.Context, stripes []blockstore.Descriptor) []sight {
 	sights := make([]sight, len(stripes))
 	homes := make(map[int][]question)
@@ -48,7 +47,33 @@ func (s *scene) locate(ctx context.Context, stripes []blockstore.Descriptor) []s
 			s.ask(ctx, sights, more)
 		}
 	}
+	for i := range sights {
+		s.presume(&sights[i])
+	}
 	return sights
+}
+
+// presume takes members that did not answer to hold what nobody else has: they
+// were asked to, and proved it lately or not. A machine that is switched on
+// again tomorrow costs no repair; when its last proof is too old, it counts
+// for nothing.
+func (s *scene) presume(v *sight) {
+	var silent []int
+	for rank, m := range v.order[:min(int(v.d.Class.N), len(v.order))] {
+		switch {
+		case s.members[m].Wrong || s.reads(m) && !s.silent[m]:
+		case v.shards[rank].Holder == decide.Nobody:
+			s.enter(&v.shards[rank], m)
+		default:
+			silent = append(silent, m)
+		}
+	}
+	for i := range v.shards {
+		if v.shards[i].Holder == decide.Nobody && len(silent) > 0 {
+			s.enter(&v.shards[i], silent[0])
+			silent = silent[1:]
+		}
+	}
 }
 
 // depth returns how far down the order anybody is asked.
@@ -91,8 +116,11 @@ func (s *scene) ask(ctx context.Context, sights []sight, questions map[int][]que
 		wg.Go(func() {
 			defer func() { <-slot }()
 			for part := range slices.Chunk(questions[m], maxAsk) {
-				held := s.askOne(ctx, m, sights, part)
+				held, err := s.askOne(ctx, m, sights, part)
 				mu.Lock()
+				if err != nil {
+					s.silent[m] = true
+				}
 				for i, q := range part {
 					if held[i] {
 						s.enter(&sights[q.stripe].shards[q.shard], m)
@@ -105,17 +133,20 @@ func (s *scene) ask(ctx context.Context, sights []sight, questions map[int][]que
 	wg.Wait()
 }
 
-// askOne puts one question; a member that does not answer has nothing.
-func (s *scene) askOne(ctx context.Context, m int, sights []sight, part []question) []bool {
+// askOne puts one question.
+func (s *scene) askOne(ctx context.Context, m int, sights []sight, part []question) ([]bool, error) {
 	ids := make([]blockstore.ShardID, len(part))
 	for i, q := range part {
 		ids[i] = sights[q.stripe].d.Shards[q.shard]
 	}
-	held, err := hasAll(ctx, s.members[m].Store, ids)
-	if err != nil || len(held) != len(ids) {
-		return make([]bool, len(ids))
+	held, err := s.members[m].Store.HasAll(ctx, ids)
+	if err == nil && len(held) != len(ids) {
+		err = blockstore.ErrFormat
 	}
-	return held
+	if err != nil {
+		return make([]bool, len(ids)), err
+	}
+	return held, nil
 }
 
 // enter notes a holder; of several the one that proved last counts, and of

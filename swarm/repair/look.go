@@ -30,15 +30,18 @@ type sighting struct {
 // look goes through all stripes that the node knows and queues what is due.
 func (r *Repairer) look(ctx context.Context) error {
 	round, _, _ := r.o.Rounds.At(r.o.Now().Unix())
-	for after := (blockstore.Address{}); ; {
-		stripes, err := r.o.Stripes.Stripes(ctx, after, page)
+	if f, ok := r.o.View.(Refresher); ok {
+		f.Refresh(ctx)
+	}
+	for after := (blockstore.ShardID{}); ; {
+		stripes, last, more, err := r.o.Stripes.Stripes(ctx, after, page)
 		if err != nil {
-			return fmt.Errorf("list stripes after %v: %w", after, err)
+			return fmt.Errorf("list stripes after shard %v: %w", after, err)
 		}
-		if len(stripes) == 0 {
+		if !more {
 			break
 		}
-		after = stripes[len(stripes)-1].Address
+		after = last
 		if err := r.lookAt(ctx, stripes, round); err != nil {
 			return err
 		}

@@ -48,18 +48,39 @@ func TestNodesRepairByThemselves(t *testing.T) {
 	}
 }
 
+// Who is away for a while costs nothing; who stays away does.
+func TestAwayIsNotGone(t *testing.T) {
+	c := newCluster(t, blockstore.Class{K: 5, N: 8}, 12)
+	c.write(20, 5000)
+	for _, away := range []int{2, 5, 8} {
+		c.members[away].Live = false
+	}
+	c.pass()
+	if n := c.counts(); n != (Counts{}) {
+		t.Errorf("done for nodes that are away: %+v", n)
+	}
+	c.now = c.now.Add(4 * round * time.Second)
+	for i := range c.members {
+		if c.members[i].Live {
+			c.members[i].Proved = c.now.Unix()
+		}
+	}
+	c.pass()
+	c.mustBeWhole()
+}
+
 // A look that found nothing is not repeated while nothing changes.
 func TestLooksAreRemembered(t *testing.T) {
 	c := newCluster(t, blockstore.Class{K: 3, N: 5}, 7)
 	c.write(30, 3000)
 	asked := 0
 	for i := range c.members {
-		c.members[i].Store = blocktest.NewFaulty(c.stores[i], func(call string) blocktest.Fault {
+		c.members[i].Store = shelf{blocktest.NewFaulty(c.stores[i], func(call string) blocktest.Fault {
 			c.mu.Lock()
 			defer c.mu.Unlock()
 			asked++
 			return blocktest.OK
-		})
+		})}
 	}
 	c.pass()
 	first := asked
@@ -120,7 +141,7 @@ func TestWrongInputsAreReplaced(t *testing.T) {
 	c := newCluster(t, blockstore.Class{K: 5, N: 8}, 16)
 	c.write(30, 5000)
 	c.kill(1)
-	c.members[4].Store, c.members[9].Store = liar{c.stores[4]}, liar{c.stores[9]}
+	c.members[4].Store, c.members[9].Store = shelf{liar{c.stores[4]}}, shelf{liar{c.stores[9]}}
 	c.pass()
 	c.pass()
 	for _, d := range c.stripes {
@@ -192,18 +213,18 @@ func TestRepairAgainstFaults(t *testing.T) {
 		fault := node.Draw(rt, "faulty")
 		kind := rapid.SampledFrom([]string{"none", "put", "get", "has", "sync"}).Draw(rt, "fault")
 		reply := rapid.SampledFrom([]blocktest.Fault{blocktest.NotApplied, blocktest.LostReply}).Draw(rt, "reply")
-		c.members[fault].Store = blocktest.NewFaulty(c.stores[fault], func(call string) blocktest.Fault {
+		c.members[fault].Store = shelf{blocktest.NewFaulty(c.stores[fault], func(call string) blocktest.Fault {
 			if call == kind {
 				return reply
 			}
 			return blocktest.OK
-		})
+		})}
 		before := make([]int, len(c.stripes))
 		for i, d := range c.stripes {
 			before[i] = c.right(d)
 		}
 		c.pass()
-		c.members[fault].Store = c.stores[fault]
+		c.members[fault].Store = shelf{c.stores[fault]}
 		for range 3 {
 			c.now = c.now.Add(time.Second)
 			c.pass()

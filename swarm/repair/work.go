@@ -184,25 +184,15 @@ func (s *scene) sources(v sight) []int {
 	return out
 }
 
-// deliver puts a shard to its new holder, where it is durable on return. What
-// that holder has under the id and is wrong goes first, or it would be taken
-// for done.
+// deliver puts a shard to its new holder, where it is durable on return.
 func (s *scene) deliver(ctx context.Context, v sight, m decide.Move, shard []byte) error {
 	to := s.members[m.To]
 	piece, err := blockstore.NewPiece(&v.d, m.Shard, shard)
 	if err != nil {
 		return err
 	}
-	if v.shards[m.Shard].Wrong && v.shards[m.Shard].Holder == m.To {
-		if err := to.Store.Delete(ctx, piece.ID()); err != nil {
-			return fmt.Errorf("replace shard %d at %s: %w", m.Shard, to.ID, err)
-		}
-	}
-	if err := blockstore.PutPiece(ctx, to.Store, piece); err != nil {
+	if err := to.Store.Mend(ctx, piece); err != nil {
 		return fmt.Errorf("put shard %d to %s: %w", m.Shard, to.ID, err)
-	}
-	if err := to.Store.Sync(ctx); err != nil {
-		return fmt.Errorf("sync shard %d at %s: %w", m.Shard, to.ID, err)
 	}
 	return nil
 }

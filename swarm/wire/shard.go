@@ -23,6 +23,8 @@ const (
 	OpKeep     Op = 8  // KeepSet and its filter → Done
 	OpTrash    Op = 9  // Trash → Trashed
 	OpUndelete Op = 10 // Undelete → Undeleted
+	OpWhich    Op = 11 // Which → Listed
+	OpMend     Op = 12 // Put and a shard → Done
 )
 
 // Bounds of lists.
@@ -121,6 +123,43 @@ type Release struct {
 	IDs     []blockstore.ShardID
 }
 
+// Which asks which of several shards the node lists, without reading them.
+type Which struct {
+	_struct bool `codec:",toarray"` //lint:ignore U1000 read by the codec through reflection
+	IDs     []blockstore.ShardID
+}
+
+// Listed answers Which: a bit for each shard in order, the lowest of a byte
+// first.
+type Listed struct {
+	_struct bool `codec:",toarray"` //lint:ignore U1000 read by the codec through reflection
+	Bits    []byte
+}
+
+// NewListed returns the answer of a node that lists so much.
+func NewListed(held []bool) *Listed {
+	l := &Listed{Bits: make([]byte, (len(held)+7)/8)}
+	for i, h := range held {
+		if h {
+			l.Bits[i/8] |= 1 << (i % 8)
+		}
+	}
+	return l
+}
+
+// Held returns what is listed of count shards, or ErrProtocol if the answer is
+// for another number.
+func (l *Listed) Held(count int) ([]bool, error) {
+	held := make([]bool, count)
+	if len(l.Bits) != (count+7)/8 || count%8 != 0 && l.Bits[count/8]>>(count%8) != 0 {
+		return nil, fmt.Errorf("%w: %d bytes for %d shards", ErrProtocol, len(l.Bits), count)
+	}
+	for i := range held {
+		held[i] = l.Bits[i/8]>>(i%8)&1 != 0
+	}
+	return held, nil
+}
+
 // Usage asks what the node holds, and how much room it has.
 type Usage struct {
 	_struct bool `codec:",toarray"` //lint:ignore U1000 read by the codec through reflection
@@ -201,6 +240,17 @@ type ShardServer interface {
 	Sync(ctx context.Context, from swarm.MemberID, ids []blockstore.ShardID) (*Receipt, error)
 
 	Usage(ctx context.Context, from swarm.MemberID) (*Used, error)
+}
+
+// WhichServer is a ShardServer that tells what it lists, in order.
+type WhichServer interface {
+	Which(ctx context.Context, from swarm.MemberID, ids []blockstore.ShardID) ([]bool, error)
+}
+
+// MendServer is a ShardServer that takes what repair rebuilt, durably on return:
+// no claim of from, which does not know whose stripe it is.
+type MendServer interface {
+	Mend(ctx context.Context, from swarm.MemberID, p *Put, shard []byte) error
 }
 
 // KeepServer is what a node does for those whose shards it holds, besides.
