@@ -136,6 +136,23 @@ func (b *Blocks) Descriptor(ctx context.Context, addr blockstore.Address) (block
 	return e.desc, nil
 }
 
+// Each calls fn for the stripe of every block that was synced, until fn returns
+// an error, which it returns. Blocks that come or go meanwhile may be missed.
+func (b *Blocks) Each(ctx context.Context, fn func(blockstore.Descriptor) error) error {
+	return b.index.db.addresses(ctx, func(page []blockstore.Address) error {
+		for _, addr := range page {
+			e, err := b.index.lookup(ctx, addr)
+			if err == nil && e != nil {
+				err = fn(e.desc)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // Adopt learns a block that is already stored, from a manifest: a rebuild of
 // the index is made of these. plainSize is the block's plaintext bytes.
 func (b *Blocks) Adopt(ctx context.Context, d blockstore.Descriptor, plainSize uint32) error {

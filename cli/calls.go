@@ -23,6 +23,7 @@ const (
 	callVolumeCreate = "volume-create"
 	callVolumeList   = "volume-list"
 	callVolumeRemove = "volume-remove"
+	callSwarmLeave   = "swarm-leave"
 )
 
 type none struct{}

@@ -106,6 +106,7 @@ func (e *engine) calls() map[string]callFunc {
 		callVolumeRemove: typed(e.volumeRemove),
 		callNodeStatus:   typed(e.nodeStatus),
 		callSwarmLeave:   typed(e.swarmLeave),
+		callSwarmForget:  typed(e.swarmForget),
 		callSwarmRemove:  typed(e.swarmRemove),
 		callSwarmStatus:  typed(e.swarmStatus),
 	}

@@ -17,7 +17,7 @@ import (
 // not an engine is open.
 const (
 	callNodeStatus  = "node-status"
-	callSwarmLeave  = "swarm-leave"
+	callSwarmForget = "swarm-forget"
 	callSwarmRemove = "swarm-remove"
 	callSwarmStatus = "swarm-status"
 )
@@ -28,7 +28,7 @@ var _ control.Handler = (*node)(nil)
 func (n *node) calls() map[string]callFunc {
 	return map[string]callFunc{
 		callNodeStatus:  typed(n.status),
-		callSwarmLeave:  typed(n.leave),
+		callSwarmForget: typed(n.forceLeave),
 		callSwarmRemove: typed(n.remove),
 		callSwarmStatus: typed(n.swarmStatus),
 	}
@@ -54,15 +54,58 @@ func (e *engine) nodeStatus(ctx context.Context, _ none, emit emitter) (nodeStat
 	return e.node.status(ctx, none{}, emit)
 }
 
-// swarmLeave takes the home out of its swarm, unless somebody uses that.
-func (e *engine) swarmLeave(ctx context.Context, a leaveArgs, emit emitter) (leaveResult, error) {
+// swarmLeave takes the home out of its swarm, unless somebody uses that, or what
+// the home stored could not be read any more.
+func (e *engine) swarmLeave(ctx context.Context, _ none, _ emitter) (leaveResult, error) {
+	if err := e.mayLeave(); err != nil {
+		return leaveResult{}, err
+	}
+	if err := e.stack.keptHere(ctx); err != nil {
+		return leaveResult{}, err
+	}
+	return e.node.leave(ctx, false)
+}
+
+// swarmForget is swarmLeave without looking at what is stored.
+func (e *engine) swarmForget(ctx context.Context, _ none, _ emitter) (leaveResult, error) {
+	if err := e.mayLeave(); err != nil {
+		return leaveResult{}, err
+	}
+	return e.node.leave(ctx, true)
+}
+
+func (e *engine) mayLeave() error {
 	if e.node == nil {
-		return leaveResult{}, noSwarm(e.home)
+		return noSwarm(e.home)
 	}
 	if n := e.mounts(); n > 0 {
-		return leaveResult{}, fail(errBusy, fmt.Sprintf("%d volumes of the home are mounted; umount them first", n), nil)
+		return fail(errBusy, fmt.Sprintf("%d volumes of the home are mounted; umount them first", n), nil)
 	}
-	return e.node.leave(ctx, a, emit)
+	return nil
+}
+
+// keptHere reports a block of which the home's own stores do not have enough
+// shards to read it.
+func (st *stack) keptHere(ctx context.Context) error {
+	return st.blocks.Each(ctx, func(d blockstore.Descriptor) error {
+		held := 0
+		for _, id := range d.Shards {
+			for _, s := range st.stores {
+				has, err := s.Has(ctx, id)
+				if err != nil {
+					return err
+				}
+				if has {
+					held++
+					break
+				}
+			}
+		}
+		if held >= int(d.Class.K) {
+			return nil
+		}
+		return fail(errBusy, "what this home stored lies on the nodes of the swarm, and could not be read any more; --force leaves all the same", nil)
+	})
 }
 
 func (e *engine) swarmRemove(ctx context.Context, a removeArgs, emit emitter) (none, error) {

@@ -18,19 +18,18 @@ func swarmLeaveCommand(env Env) *cli.Command {
 		Usage: "leave the swarm",
 		Description: `Tells the founder's node, and forgets the swarm; a pifs node run of this home
 ends. What the home's node holds for others is lost to them, and they rebuild
-it elsewhere. The home can join again by an invitation.
+it elsewhere. A home that could not read its own files any more does not leave.
+It can join again by an invitation.
 
 EXAMPLES:
    pifs swarm leave
    pifs swarm leave --force`,
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "force", Usage: "forget the swarm also if the founder's node does not answer, or this is it"},
+			&cli.BoolFlag{Name: "force", Usage: "forget the swarm also if the founder's node does not answer, or this is it, or files are lost by it"},
 		},
 		Action: func(c *cli.Context) error { return swarmLeaveAction(env, c) },
 	}
 }
-
-type leaveArgs struct{ Force bool }
 
 type leaveResult struct {
 	Swarm string `json:"swarm"`           // name
@@ -42,9 +41,13 @@ func swarmLeaveAction(env Env, c *cli.Context) error {
 	if err := wantArgs(c, 0, 0); err != nil {
 		return err
 	}
-	return withNode(env, c, func(s *session) error {
+	with, call := withSession, callSwarmLeave
+	if c.Bool("force") {
+		with, call = withNode, callSwarmForget
+	}
+	return with(env, c, func(s *session) error {
 		var r leaveResult
-		if err := s.do(c.Context, newMeter(env, ""), callSwarmLeave, leaveArgs{c.Bool("force")}, &r, nil); err != nil {
+		if err := s.do(c.Context, newMeter(env, ""), call, none{}, &r, nil); err != nil {
 			return err
 		}
 		if !r.Told {
@@ -55,11 +58,17 @@ func swarmLeaveAction(env Env, c *cli.Context) error {
 	})
 }
 
-// leave takes the home out of its swarm, and ends the node.
-func (n *node) leave(ctx context.Context, a leaveArgs, _ emitter) (leaveResult, error) {
+// forceLeave is leave for when no engine is open.
+func (n *node) forceLeave(ctx context.Context, _ none, _ emitter) (leaveResult, error) {
+	return n.leave(ctx, true)
+}
+
+// leave takes the home out of its swarm, and ends the node. If force, it does so
+// also if the others cannot be told.
+func (n *node) leave(ctx context.Context, force bool) (leaveResult, error) {
 	r := leaveResult{Swarm: n.book.Genesis().Name}
 	err := n.tellLeave(ctx)
-	if err != nil && !a.Force {
+	if err != nil && !force {
 		if errors.Is(err, swarm.ErrUnreachable) {
 			return r, fail(swarm.ErrUnreachable, "the founder's node does not answer; --force forgets the swarm without telling it", err)
 		}

@@ -8,7 +8,7 @@ import (
 
 // TestSwarmStoresFiles has a home that is no node put a file into a swarm of
 // five. Every node keeps some of it; with two of them switched off and nothing in
-// the cache it reads back.
+// the cache it reads back. The home does not leave as long as it needs them.
 func TestSwarmStoresFiles(t *testing.T) {
 	nodes := founded(t, "DE", "CH", "JP", "US", "BR")
 	user := newSites(t, 1)[0]
@@ -34,4 +34,7 @@ func TestSwarmStoresFiles(t *testing.T) {
 	user.pifs("cache", "drop")
 	user.job(deadline, "verify", filepath.Join(user.dir, "file"), "7", "25165824")
 	user.umount()
+	if o := user.try("swarm", "leave"); o.status != 4 || !strings.Contains(o.stderr, "could not be read any more") {
+		t.Errorf("leaving what lies on the nodes: status %d: %s", o.status, o.stderr)
+	}
 }
