@@ -143,6 +143,7 @@ func listen(id swarm.Identity, c *home.NodeConfig, serve bool, log *slog.Logger)
 			o.Listen = defaultListen()
 		}
 		o.Traverse = slices.ContainsFunc(o.Listen, func(a string) bool { return !strings.HasPrefix(a, "/ip4/127.") && !strings.HasPrefix(a, "/ip6/::1/") })
+		o.Discover = o.Traverse
 	}
 	h, err := peer.New(o)
 	if err != nil {

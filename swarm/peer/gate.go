@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"context"
 	"sync"
 	"time"
 
@@ -126,4 +127,23 @@ func (g *gate) InterceptUpgraded(c network.Conn) (bool, control.DisconnectReason
 		})
 	}
 	return true, 0
+}
+
+// relays offers members that we are connected to as relays, through which others
+// begin to punch holes. Who can be reached from everywhere serves as one.
+func (g *gate) relays(_ context.Context, n int) <-chan peer.AddrInfo {
+	out := make(chan peer.AddrInfo, n)
+	defer close(out)
+	g.mu.Lock()
+	conns := g.conns
+	g.mu.Unlock()
+	if conns == nil {
+		return out
+	}
+	for _, c := range conns() {
+		if p := c.RemotePeer(); g.isMember(p) && len(out) < n {
+			out <- peer.AddrInfo{ID: p, Addrs: []ma.Multiaddr{c.RemoteMultiaddr()}}
+		}
+	}
+	return out
 }

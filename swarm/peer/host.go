@@ -13,6 +13,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	dialling "github.com/libp2p/go-libp2p/p2p/net/swarm"
 	libp2pquic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/p2p/transport/quicreuse"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
@@ -66,9 +67,9 @@ func New(o Options) (*Host, error) {
 		libp2p.Identity(key), libp2p.ConnectionGater(h.gate), libp2p.ResourceManager(limits),
 		libp2p.UserAgent("pifs"), libp2p.DisableMetrics(), libp2p.WithDialTimeout(dialPatience),
 		libp2p.Transport(tcp.NewTCPTransport), libp2p.Transport(libp2pquic.NewTransport),
-		libp2p.QUICReuse(quicreuse.NewConnManager),
+		libp2p.QUICReuse(quicreuse.NewConnManager), libp2p.SwarmOpts(dialling.WithDialRanker(tcpFirst)),
 	}
-	options = append(options, listening(o)...)
+	options = append(options, h.listening(o)...)
 	if h.h, err = libp2p.New(options...); err != nil {
 		return nil, fmt.Errorf("start host: %w", errors.Join(err, limits.Close()))
 	}
@@ -83,7 +84,7 @@ func New(o Options) (*Host, error) {
 }
 
 // listening says where the host is reached, and what it does to be.
-func listening(o Options) []libp2p.Option {
+func (h *Host) listening(o Options) []libp2p.Option {
 	out := []libp2p.Option{libp2p.NoListenAddrs}
 	if len(o.Listen) > 0 {
 		out = []libp2p.Option{libp2p.ListenAddrStrings(o.Listen...)}
@@ -91,7 +92,8 @@ func listening(o Options) []libp2p.Option {
 	if !o.Traverse {
 		return append(out, libp2p.DisableRelay())
 	}
-	return append(out, libp2p.NATPortMap(), libp2p.EnableAutoNATv2(), libp2p.EnableHolePunching(), libp2p.EnableRelay())
+	return append(out, libp2p.NATPortMap(), libp2p.EnableAutoNATv2(), libp2p.EnableHolePunching(),
+		libp2p.EnableRelay(), libp2p.EnableRelayService(), libp2p.EnableAutoRelayWithPeerSource(h.gate.relays))
 }
 
 // ID returns the member that this host is.

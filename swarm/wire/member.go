@@ -18,11 +18,9 @@ const (
 
 // Operations of MemberProtocol and JoinProtocol.
 const (
-	OpDigest Op = 1 // Blob(digest) → Blob(digest): which record do you have?
-	OpHeader Op = 2 // Blob() → Blob(header)
-	OpFetch  Op = 3 // Blob() → Blob(record)
-	OpOffer  Op = 4 // Blob(record) → Blob()
-	OpChange Op = 5 // Blob(change) → Blob(record): of members, or a join of a stranger
+	OpDigest Op = 1 // which record do you have? the answer has a newer one
+	OpOffer  Op = 4 // take this record
+	OpChange Op = 5 // of members, or a join of a stranger
 )
 
 // Operations of ProofProtocol.
