@@ -56,10 +56,11 @@ func newLink(h *Host, p peer.ID) *link {
 }
 
 // exchange is one request and its answer on a stream. size is how many bytes
-// both have, about.
+// both have, about; work is how long the member may take besides.
 type exchange struct {
 	protocol string
 	size     int
+	work     time.Duration
 	do       func(*wire.Conn) error
 }
 
@@ -179,7 +180,7 @@ func (l *link) keep(p protocol.ID, s *stream) {
 // use makes an exchange on s, which is kept if it can be used again.
 func (l *link) use(ctx context.Context, s *stream, e exchange) error {
 	begun := time.Now()
-	_ = s.s.SetDeadline(begun.Add(l.rtt.patience(e.size))) // ours: that of ctx says nothing about the member
+	_ = s.s.SetDeadline(begun.Add(l.rtt.patience(e.size) + e.work)) // ours: that of ctx says nothing about the member
 	stop := context.AfterFunc(ctx, func() { _ = s.s.Reset() })
 	err := e.do(s.Conn)
 	if !stop() {
@@ -188,7 +189,7 @@ func (l *link) use(ctx context.Context, s *stream, e exchange) error {
 	var refused *wire.Refusal
 	if err == nil || errors.As(err, &refused) && ctx.Err() == nil {
 		l.death.revived()
-		if e.size <= wire.MaxMessage {
+		if e.size <= wire.MaxMessage && e.work == 0 {
 			l.rtt.took(time.Since(begun))
 		}
 		_ = s.s.SetDeadline(time.Time{})

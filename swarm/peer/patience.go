@@ -10,7 +10,8 @@ const (
 	dialPatience = 10 * time.Second
 	minPatience  = 2 * time.Second // a disk that spins up, a machine that is busy
 	maxPatience  = 2 * time.Minute
-	slowest      = 64 << 10 // bytes a second, below which a member is no use
+	syncWork     = 30 * time.Second // for a receipt: a disk that others write to as well takes seconds to sync
+	slowest      = 64 << 10         // bytes a second, below which a member is no use
 	rttGrain     = 100 * time.Millisecond
 )
 

@@ -150,6 +150,7 @@ func (h *Host) serveStream(s network.Stream, p peer.ID, serve handler) error {
 
 // answer sends the message, or the error.
 func (r *request) answer(message any, err error) error {
+	r.expect(wire.MaxMessage) // from now on: a disk may have taken long
 	if err != nil {
 		return r.conn.WriteError(err)
 	}

@@ -48,11 +48,16 @@ func (h *Host) Store(id swarm.MemberID, keep func(wire.Receipt, []blockstore.Sha
 }
 
 func (s *Store) run(ctx context.Context, size int, do func(*wire.Conn) error) error {
+	return s.take(ctx, size, 0, do)
+}
+
+// take makes an exchange of size bytes for which the node may work so long.
+func (s *Store) take(ctx context.Context, size int, work time.Duration, do func(*wire.Conn) error) error {
 	l, err := s.host.link(s.id)
 	if err != nil {
 		return err
 	}
-	return l.run(ctx, exchange{protocol: wire.ShardProtocol, size: size, do: do})
+	return l.run(ctx, exchange{protocol: wire.ShardProtocol, size: size, work: work, do: do})
 }
 
 // small asks a question without payloads.
@@ -322,7 +327,7 @@ func (s *Store) receipt(ctx context.Context, ids []blockstore.ShardID) (*wire.Re
 		raw = append(raw, ids[i][:]...)
 	}
 	r := new(wire.Receipt)
-	err := s.run(ctx, len(raw), func(c *wire.Conn) error {
+	err := s.take(ctx, len(raw), syncWork, func(c *wire.Conn) error {
 		if err := c.WriteRequest(wire.OpSync, &wire.Sync{Count: uint32(len(ids))}); err != nil {
 			return err
 		}

@@ -4,10 +4,12 @@ import (
 	"errors"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
 
 	"pifs/blockstore"
+	"pifs/blockstore/blocktest"
 	"pifs/swarm/wire"
 )
 
@@ -38,6 +40,23 @@ func TestBusy(t *testing.T) {
 	if n := asked.Load(); n > 20 {
 		t.Errorf("it was asked %d times", n)
 	}
+}
+
+// TestSlowDisk has a node take longer over a receipt than over anything else: it
+// is waited for, and not held for dead.
+func TestSlowDisk(t *testing.T) {
+	l := newLied(t)
+	shelf := NewShelf(l.key)
+	l.liar.Lie(wire.ShardProtocol, func(op wire.Op, c *wire.Conn, _ network.Stream) bool {
+		if op == wire.OpSync {
+			<-time.After(4 * time.Second) // of its disk
+		}
+		return l.honestly(shelf, op, c, false)
+	})
+	id, block := blocktest.Shard(1, 5000)
+	must(t, l.store.Put(t.Context(), id, block))
+	must(t, l.store.Sync(t.Context()))
+	must(t, l.store.Probe(t.Context()))
 }
 
 // TestLostAnswers has a node carry out what it is asked and then break off, and
