@@ -6,7 +6,7 @@ TORTURE_TIME ?= 1h
 BENCH       ?=
 export GOFLAGS += -buildvcs=false
 
-.PHONY: build deps demo test race lint fuzz bench torture clean
+.PHONY: build deps demo demo-swarm test race lint fuzz bench torture clean
 
 build:
 	$(GO) build -trimpath -o bin/pifs ./cli/pifs
@@ -34,6 +34,9 @@ fuzz:
 
 demo: deps build
 	$(GO) run ./integration/demo -pifs bin/pifs
+
+demo-swarm: deps build
+	$(GO) run ./integration/demo -pifs bin/pifs -swarm
 
 bench: deps
 	$(GO) run ./integration/bench $(BENCH)

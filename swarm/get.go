@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"pifs/blockstore"
@@ -34,6 +35,7 @@ func (s *Swarm) Get(ctx context.Context, d blockstore.Descriptor, dst []byte) (b
 
 // gathered is what could be read of a stripe.
 type gathered struct {
+	mu     sync.Mutex
 	shards [][]byte // in stripe order, nil where missing; checked by who returned them
 	cause  error    // why the first missing shard was not to be had
 	lend   func(*[]byte)
@@ -48,6 +50,8 @@ func (g *gathered) release() {
 }
 
 func (g *gathered) count() (n int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	for _, p := range g.shards {
 		if p != nil {
 			n++
@@ -69,15 +73,19 @@ func (s *Swarm) gather(ctx context.Context, d blockstore.Descriptor, order []*me
 			s.buffers.Put(b)
 		}
 	}
-	for i := 0; i < min(n, len(order)) && g.count() < want; i++ {
-		s.take(ctx, s.Patience().Hedge, g, d, i, order[i])
+	for i := 0; i < min(n, len(order)) && g.count() < want; {
+		batch := min(want-g.count(), min(n, len(order))-i)
+		s.each(batch, d.ShardSize(), func(j int) { s.take(ctx, s.Patience().Hedge, g, d, i+j, order[i+j]) })
+		i += batch
 	}
-	for i := 0; i < n && g.count() < want; i++ {
-		for at, m := range order {
-			if g.shards[i] == nil && at != i && ctx.Err() == nil {
-				s.take(ctx, s.Patience().Hedge, g, d, i, m)
+	if g.count() < want {
+		s.each(n, d.ShardSize(), func(i int) {
+			for at, m := range order {
+				if at != i && !g.has(i) && g.count() < want && ctx.Err() == nil {
+					s.take(ctx, s.Patience().Hedge, g, d, i, m)
+				}
 			}
-		}
+		})
 	}
 	s.waitForLate(ctx, g, d, order, want)
 	return g
@@ -87,10 +95,16 @@ func (s *Swarm) gather(ctx context.Context, d blockstore.Descriptor, order []*me
 // waits for them.
 func (s *Swarm) waitForLate(ctx context.Context, g *gathered, d blockstore.Descriptor, order []*member, want int) {
 	for i := 0; i < min(len(g.shards), len(order)) && g.count() < want; i++ {
-		if _, late := order[i].lateSince(); late && g.shards[i] == nil && ctx.Err() == nil {
+		if _, late := order[i].lateSince(); late && !g.has(i) && ctx.Err() == nil {
 			s.take(ctx, s.Patience().Limit, g, d, i, order[i])
 		}
 	}
+}
+
+func (g *gathered) has(i int) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.shards[i] != nil
 }
 
 // take asks one member for shard i.
@@ -100,6 +114,8 @@ func (s *Swarm) take(ctx context.Context, limit time.Duration, g *gathered, d bl
 	if err == nil && len(shard) != d.ShardSize() {
 		err = fmt.Errorf("store %s: shard of %d bytes: %w", from.Name, len(shard), blockstore.ErrCorrupt)
 	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	if err != nil {
 		s.buffers.Put(buf)
 		if g.cause == nil {

@@ -39,13 +39,8 @@ func (s *Swarm) Health(ctx context.Context, d blockstore.Descriptor, deep bool) 
 	}
 	order := s.view.Load().rank(d)
 	report := make([]ShardHealth, d.Class.N)
-	for i := range report {
-		report[i] = s.locate(ctx, d, order, i, deep)
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-	}
-	return report, nil
+	s.each(len(report), d.ShardSize(), func(i int) { report[i] = s.locate(ctx, d, order, i, deep) })
+	return report, ctx.Err()
 }
 
 // locate finds shard i at its home or, failing that, at any other member.

@@ -70,10 +70,10 @@ func (s *Swarm) putSpares(ctx context.Context, d blockstore.Descriptor, shards *
 	return holders, cause
 }
 
-// each calls fn for 0 … n−1, at the same time if shards of size bytes make
-// that worth it.
+// each calls fn for 0 … n−1, at the same time if shards of size bytes, or the
+// way to them, make that worth it.
 func (s *Swarm) each(n, size int, fn func(i int)) {
-	if n == 1 || size < parallelFrom {
+	if n == 1 || size < parallelFrom && !s.view.Load().far {
 		for i := range n {
 			fn(i)
 		}

@@ -20,10 +20,13 @@ func (s *Swarm) Repair(ctx context.Context, d blockstore.Descriptor) (fixed int,
 		return 0, err
 	}
 	var wrong []ShardHealth
+	taken := map[MemberID]bool{} // members that have a shard of the stripe
 	for _, h := range report {
 		if h.Condition != OK {
 			wrong = append(wrong, h)
+			continue
 		}
+		taken[h.Member] = true
 	}
 	if len(wrong) == 0 {
 		return 0, nil
@@ -36,7 +39,7 @@ func (s *Swarm) Repair(ctx context.Context, d blockstore.Descriptor) (fixed int,
 	}
 	var errs []error
 	for _, h := range wrong {
-		if err := s.restore(ctx, &d, v.homes(d.Address), h, g.shards[h.Index]); err != nil {
+		if err := s.restore(ctx, &d, v.homes(d.Address), taken, h, g.shards[h.Index]); err != nil {
 			errs = append(errs, fmt.Errorf("restore shard %d of %v: %w", h.Index, d.Address, err))
 			continue
 		}
@@ -45,20 +48,28 @@ func (s *Swarm) Repair(ctx context.Context, d blockstore.Descriptor) (fixed int,
 	return fixed, errors.Join(errs...)
 }
 
-// restore puts a shard to its home or, if that does not answer, to a spare.
-func (s *Swarm) restore(ctx context.Context, d *blockstore.Descriptor, order []*member, h ShardHealth, shard []byte) error {
+// restore puts a shard to its home or, if that does not answer, to a spare, or
+// to the home of a shard that lies elsewhere: never to one of those taken, for
+// two shards at one member go together.
+func (s *Swarm) restore(ctx context.Context, d *blockstore.Descriptor, order []*member, taken map[MemberID]bool, h ShardHealth, shard []byte) error {
 	piece, err := blockstore.NewPiece(d, h.Index, shard)
 	if err != nil {
 		return err
 	}
-	places := order[min(int(d.Class.N), len(order)):]
+	homes := min(int(d.Class.N), len(order))
+	var places []*member
 	if h.Index < len(order) {
-		places = append([]*member{order[h.Index]}, places...)
+		places = append(places, order[h.Index])
 	}
+	places = append(append(places, order[homes:]...), order[:homes]...)
 	var errs []error
-	for _, m := range places {
+	for i, m := range places {
+		if taken[m.ID] || i > 0 && m == places[0] {
+			continue
+		}
 		err := s.replace(ctx, m, piece)
 		if err == nil {
+			taken[m.ID] = true
 			s.note([]*member{m}, 1, 1) // its sync must not fail unnoticed
 			return nil
 		}

@@ -16,6 +16,7 @@ type view struct {
 	class      blockstore.Class // of new stripes
 	past       blockstore.Class // of those that the resting members got when they took shards
 	caps       Caps             // of class
+	far        bool             // some are not on this machine: a call of one takes a round trip
 	tight      bool             // operators and jurisdictions are enough for what caps should be
 }
 
@@ -54,6 +55,11 @@ func (s *Swarm) newView(members []Member, old *view) (*view, error) {
 		c := NewCandidate(m.ID, m.Weight)
 		c.Operator, c.Jurisdiction = operators.of(m.Site.Operator), jurisdictions.of(m.Site.Jurisdiction)
 		v.candidates = append(v.candidates, c)
+	}
+	for _, m := range v.members {
+		if _, here := m.Store.(*Local); !here {
+			v.far = true
+		}
 	}
 	v.placing = len(v.members)
 	v.members = append(v.members, rest...)

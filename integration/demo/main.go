@@ -1,7 +1,8 @@
 // Command demo shows the main job of πFS on real input: Go's own source tree
 // goes in with cp and rsync and comes back identical, also without two of the
 // five stores. Everything it prints was checked; anything that does not hold
-// ends it with an error and exit status 1.
+// ends it with an error and exit status 1. With -swarm the tree goes to ten nodes,
+// four of which are killed.
 package main
 
 import (
@@ -9,6 +10,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -21,25 +23,37 @@ const limit = 10 * time.Minute // for everything: a demo that hangs is a failure
 func main() {
 	pifs := flag.String("pifs", "bin/pifs", "the program to show")
 	src := flag.String("src", "", "the tree to copy; Go's source if not given")
+	swarm := flag.Bool("swarm", false, "show a swarm of nodes instead of one machine")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	if err := show(ctx, *pifs, *src); err != nil {
+	if err := show(ctx, *pifs, *src, *swarm); err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(1)
 	}
 }
 
-func show(ctx context.Context, pifs, src string) (err error) {
+// play is something to show.
+type play interface {
+	steps() []step
+	tell(out io.Writer) error // what was seen
+	clean() error
+}
+
+func show(ctx context.Context, pifs, src string, swarm bool) (err error) {
 	d, err := newDemo(ctx, pifs, src)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, d.clean()) }()
+	var p play = d
+	if swarm {
+		p = &cluster{demo: d}
+	}
+	defer func() { err = errors.Join(err, p.clean()) }()
 	start := time.Now()
-	for _, s := range d.steps() {
+	for _, s := range p.steps() {
 		began := time.Now()
 		fmt.Printf("%-62s", s.title)
 		if err := s.run(); err != nil {
@@ -49,7 +63,7 @@ func show(ctx context.Context, pifs, src string) (err error) {
 		fmt.Printf("%7.1f s\n", time.Since(began).Seconds())
 	}
 	fmt.Printf("%-62s%7.1f s\n\n", "all of it", time.Since(start).Seconds())
-	return d.table(os.Stdout)
+	return p.tell(os.Stdout)
 }
 
 // newDemo makes a folder for the home and the mount.

@@ -94,11 +94,13 @@ func (d *demo) status(into *status) error {
 }
 
 // clean takes away the mount, if it is still there, and all folders.
-func (d *demo) clean() error {
+func (d *demo) clean() error { return errors.Join(d.unmount(), os.RemoveAll(d.base)) }
+
+func (d *demo) unmount() error {
 	d.ctx = context.WithoutCancel(d.ctx)
 	table, err := os.ReadFile("/proc/self/mounts")
 	if err == nil && bytes.Contains(table, []byte(" "+d.dir+" ")) {
 		err = d.pifs(0, "umount", d.dir)
 	}
-	return errors.Join(err, os.RemoveAll(d.base))
+	return err
 }

@@ -6,8 +6,8 @@ import (
 	"text/tabwriter"
 )
 
-// table prints what the copies cost.
-func (d *demo) table(out io.Writer) error {
+// tell prints what the copies cost.
+func (d *demo) tell(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "\tone copy\ttwo copies\t")
 	mib := func(title string, a, b int64) {
