@@ -37,12 +37,30 @@ func (p Lease) Expired(c Claimed, now int64) bool {
 	return true
 }
 
-// Advance returns what a node takes the time for, which goes on from what it
-// took it for before: a clock that jumps ahead, or back, moves it by at most
-// step, so that nothing runs out in a moment.
-func Advance(before, clock, step int64) int64 {
-	if before == 0 {
-		return clock
+// Steady is what a node takes the time for. It never goes back, and never runs
+// ahead of time itself but for what a start adds, so that no clock that jumps,
+// however far and often, makes a lease run out early. The zero Steady has not
+// begun.
+type Steady struct {
+	Now  int64 // Unix seconds, or less: what a node was away for counts at most MaxAway each time
+	Wall int64 // the latest time that the clock ever showed
+}
+
+// MaxAway is the most, in seconds, that a node believes to have been away for.
+const MaxAway = 24 * 3600
+
+// Start takes the time up again when a node starts and its clock shows wall. A
+// clock that flaps counts once.
+func (s Steady) Start(wall int64) Steady {
+	if s.Wall == 0 {
+		return Steady{Now: wall, Wall: wall}
 	}
-	return min(max(before, clock), before+step)
+	s.Now += min(max(wall-s.Wall, 0), MaxAway)
+	return Steady{Now: s.Now, Wall: max(s.Wall, wall)}
+}
+
+// Advance lets seconds pass that were measured by a clock that nobody sets, after
+// which the other one shows wall.
+func (s Steady) Advance(seconds, wall int64) Steady {
+	return Steady{Now: s.Now + max(seconds, 0), Wall: max(s.Wall, wall)}
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 
 	"pifs/blockstore"
 	"pifs/swarm"
@@ -25,7 +26,7 @@ func (n *Node) Release(ctx context.Context, from swarm.MemberID, ids []blockstor
 			return err
 		}
 		for _, id := range ids {
-			if err := n.drop(ctx, tx, id, p, "released"); err != nil {
+			if err := n.drop(ctx, tx, id, p, math.MaxInt64, "released"); err != nil {
 				return err
 			}
 		}
@@ -33,10 +34,11 @@ func (n *Node) Release(ctx context.Context, from swarm.MemberID, ids []blockstor
 	})
 }
 
-// drop ends a claim, and puts the shard into the trash if it was the last.
-func (n *Node) drop(ctx context.Context, tx *sql.Tx, id blockstore.ShardID, principal int64, why string) error {
+// drop ends a claim that is not from after a time, and puts the shard into the
+// trash if it was the last.
+func (n *Node) drop(ctx context.Context, tx *sql.Tx, id blockstore.ShardID, principal, before int64, why string) error {
 	now := n.time.now()
-	done, err := tx.ExecContext(ctx, "DELETE FROM claim WHERE shard=? AND principal=?", id[:], principal)
+	done, err := tx.ExecContext(ctx, "DELETE FROM claim WHERE shard=? AND principal=? AND at<=?", id[:], principal, before)
 	if err != nil {
 		return fmt.Errorf("drop claim: %w", err)
 	}
@@ -168,11 +170,8 @@ func (n *Node) Sweep(ctx context.Context) (s Swept, err error) {
 	if err := n.save(ctx); err != nil {
 		return s, err
 	}
-	var now int64
-	err = n.db.change(ctx, func(tx *sql.Tx) (err error) {
-		now, err = n.time.step(tx)
-		return err
-	})
+	now := n.time.now()
+	err = n.db.keepTime(n.time.read())
 	if err == nil && !n.tidied.Load() {
 		if s.Orphans, err = n.dropOrphans(ctx); err == nil {
 			n.tidied.Store(true)
@@ -231,6 +230,11 @@ func (n *Node) expireOf(ctx context.Context, p int64, sets []keepSet, now int64)
 		}
 		after = page[len(page)-1].shard
 		err = n.db.change(ctx, func(tx *sql.Tx) error {
+			// A set that came since may name what these leave out. Claims that were
+			// renewed since are told by their time.
+			if fresh, err := haveNewer(ctx, tx, p, sets[0].Seq); err != nil || fresh {
+				return err
+			}
 			for _, c := range page {
 				known := decide.Claimed{At: c.at}
 				renewed := int64(0)
@@ -244,7 +248,7 @@ func (n *Node) expireOf(ctx context.Context, p int64, sets []keepSet, now int64)
 				switch {
 				case n.o.Periods.Expired(known, now):
 					ended++
-					if err := n.drop(ctx, tx, c.shard, p, "expired"); err != nil {
+					if err := n.drop(ctx, tx, c.shard, p, c.at, "expired"); err != nil {
 						return err
 					}
 				case renewed > c.at:
@@ -259,6 +263,16 @@ func (n *Node) expireOf(ctx context.Context, p int64, sets []keepSet, now int64)
 			return ended, err
 		}
 	}
+}
+
+// haveNewer reports whether a principal has sent a keep-set after seq.
+func haveNewer(ctx context.Context, tx *sql.Tx, principal int64, seq uint64) (bool, error) {
+	var count int
+	err := tx.QueryRowContext(ctx, "SELECT count(*) FROM keepset WHERE principal=? AND seq>?", principal, int64(seq)).Scan(&count)
+	if err != nil {
+		return false, fmt.Errorf("read keep-sets: %w", err)
+	}
+	return count > 0, nil
 }
 
 // empty deletes what has been in the trash long enough. Nobody puts or claims
@@ -281,9 +295,11 @@ func (n *Node) empty(ctx context.Context, now int64) (deleted int64, err error) 
 	}
 }
 
+// delete deletes a shard from the trash, unless it was claimed or brought back
+// since the trash was read.
 func (n *Node) delete(ctx context.Context, id blockstore.ShardID, now int64) (did bool, err error) {
-	n.putting.Lock()
-	defer n.putting.Unlock()
+	unlock := n.standStill()
+	defer unlock()
 	if n.isPending(id) { // claimed since: the next save takes it out of the trash, too
 		return false, n.db.change(ctx, func(tx *sql.Tx) error {
 			_, err := tx.ExecContext(ctx, "DELETE FROM trash WHERE shard=?", id[:])
@@ -292,42 +308,95 @@ func (n *Node) delete(ctx context.Context, id blockstore.ShardID, now int64) (di
 	}
 	// The rows go first: shards without rows are found, rows without shards lie.
 	err = n.db.change(ctx, func(tx *sql.Tx) error {
-		_, err1 := tx.ExecContext(ctx, "DELETE FROM trash WHERE shard=?", id[:])
-		_, err2 := tx.ExecContext(ctx, "DELETE FROM shard WHERE id=?", id[:])
+		res, err := tx.ExecContext(ctx, "DELETE FROM trash WHERE shard=? AND until<=? AND NOT EXISTS (SELECT 1 FROM claim WHERE shard=?)", id[:], now, id[:])
+		if err != nil {
+			return err
+		}
+		if gone, err := res.RowsAffected(); err != nil || gone == 0 {
+			return err
+		}
+		did = true
+		_, err1 := tx.ExecContext(ctx, "DELETE FROM shard WHERE id=?", id[:])
+		_, err2 := tx.ExecContext(ctx, "DELETE FROM bad WHERE shard=?", id[:])
 		return errors.Join(err1, err2, journal(ctx, tx, now, id, "deleted"))
 	})
 	if err != nil {
 		return false, fmt.Errorf("delete shard %v: %w", id, err)
 	}
+	if !did {
+		return false, nil
+	}
 	return true, n.pack(id).Delete(ctx, id)
+}
+
+// standStill waits until nothing is being put, claimed or saved, and holds that
+// up: what is claimed is in the database or pending.
+func (n *Node) standStill() (unlock func()) {
+	n.saving.Lock()
+	n.putting.Lock()
+	return func() {
+		n.putting.Unlock()
+		n.saving.Unlock()
+	}
 }
 
 // dropOrphans deletes shards that are in no table: the process ended between
 // the shard and its claim, or between the row and the shard. That happens once,
-// when it begins.
+// when it begins. A store that the database sees for the first time may be older
+// than the database, which was lost then: its shards are adopted.
 func (n *Node) dropOrphans(ctx context.Context) (dropped int64, err error) {
-	for _, pack := range n.packs {
-		err := pack.List(ctx, func(id blockstore.ShardID, _ int) error {
-			known, err := n.db.knows(ctx, id)
-			if err != nil || known {
-				return err
+	for i, pack := range n.packs {
+		known, err := n.db.knowsStore(ctx, n.o.Stores[i])
+		if err != nil {
+			return dropped, err
+		}
+		err = pack.List(ctx, func(id blockstore.ShardID, size int) error {
+			did, err := n.settleOrphan(ctx, pack, id, size, !known)
+			if did && known {
+				dropped++
 			}
-			n.putting.Lock()
-			defer n.putting.Unlock()
-			if n.isPending(id) {
-				return nil
-			}
-			if known, err := n.db.knows(ctx, id); err != nil || known {
-				return err
-			}
-			dropped++
-			return pack.Delete(ctx, id)
+			return errors.Join(err, n.relieve(ctx))
 		})
+		if err == nil && !known {
+			err = n.adoptStore(ctx, n.o.Stores[i])
+		}
 		if err != nil {
 			return dropped, err
 		}
 	}
 	return dropped, nil
+}
+
+// settleOrphan deletes a shard without a row, or adopts it: nobody in particular
+// claims it then, so that it is kept until somebody who knows takes it away.
+func (n *Node) settleOrphan(ctx context.Context, pack *blockstore.Pack, id blockstore.ShardID, size int, adopt bool) (did bool, err error) {
+	if known, err := n.db.knows(ctx, id); err != nil || known {
+		return false, err
+	}
+	unlock := n.standStill()
+	defer unlock()
+	if n.isPending(id) {
+		return false, nil
+	}
+	if known, err := n.db.knows(ctx, id); err != nil || known {
+		return false, err
+	}
+	if adopt {
+		n.note(claimKey{id, nobody}, claim{size: size})
+		return true, nil
+	}
+	return true, pack.Delete(ctx, id)
+}
+
+// adoptStore notes that all shards of a store have rows.
+func (n *Node) adoptStore(ctx context.Context, dir string) error {
+	if err := n.save(ctx); err != nil {
+		return err
+	}
+	return n.db.change(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, "INSERT OR REPLACE INTO kv VALUES(?, 1)", storeKey(dir))
+		return err
+	})
 }
 
 // isPending reports whether a claim waits for the next save.

@@ -28,6 +28,15 @@ type Options struct {
 	Periods  decide.Lease // of the swarm
 	Log      *slog.Logger
 	Now      func() int64 // Unix seconds; nil: the clock
+
+	// Elapsed is time since some moment, by a clock that nobody sets; nil: the
+	// machine's.
+	Elapsed func() time.Duration
+
+	// Report is told of every shard that turns out missing or damaged, once, from
+	// any goroutine; nil: nobody is. What is reported counts as not held until it
+	// is put again.
+	Report func(id blockstore.ShardID, why error)
 }
 
 // Node keeps shards. It is safe for concurrent use.
@@ -80,6 +89,10 @@ func Open(o Options) (n *Node, err error) {
 	if o.Now == nil {
 		o.Now = func() int64 { return time.Now().Unix() }
 	}
+	if o.Elapsed == nil {
+		start := time.Now()
+		o.Elapsed = func() time.Duration { return time.Since(start) }
+	}
 	n = &Node{o: o, pending: map[claimKey]*claim{}}
 	defer func() {
 		if err != nil {
@@ -97,8 +110,27 @@ func Open(o Options) (n *Node, err error) {
 	if n.db, err = openDatabase(filepath.Join(o.Dir, "node.db")); err != nil {
 		return n, err
 	}
-	n.time, err = openSteady(n.db, o.Now)
-	return n, err
+	if n.time, err = openSteady(n.db, o.Now, o.Elapsed); err != nil {
+		return n, err
+	}
+	return n, n.beginStores(context.Background())
+}
+
+// beginStores notes stores that hold nothing yet: what is found there later
+// without a row is what a crash left.
+func (n *Node) beginStores(ctx context.Context) error {
+	for i, pack := range n.packs {
+		if u, err := pack.Usage(ctx); err != nil || u.Shards > 0 {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		if err := n.adoptStore(ctx, n.o.Stores[i]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Close saves and closes everything.

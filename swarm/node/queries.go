@@ -99,3 +99,17 @@ func (d *database) stripes(ctx context.Context, after blockstore.ShardID, limit 
 		return s, err
 	}, "SELECT id, stripe FROM shard WHERE id>? AND stripe IS NOT NULL AND id NOT IN (SELECT shard FROM trash) ORDER BY id LIMIT ?", after[:], limit)
 }
+
+// storeKey names, in the table of single values, a store whose shards all have
+// rows.
+func storeKey(dir string) string { return "store " + dir }
+
+// knowsStore reports whether all shards of a store have rows, but for those that
+// a crash left.
+func (d *database) knowsStore(ctx context.Context, dir string) (bool, error) {
+	var n int
+	if err := d.r.QueryRowContext(ctx, "SELECT count(*) FROM kv WHERE k=?", storeKey(dir)).Scan(&n); err != nil {
+		return false, fmt.Errorf("look up store: %w", err)
+	}
+	return n > 0, nil
+}

@@ -14,8 +14,9 @@ var (
 	_ wire.MendServer  = (*Node)(nil)
 )
 
-// nobody is the principal of shards that repair put here. Nobody's keep-sets
-// ever leave them out, since whoever repairs does not know whose they are.
+// nobody is the principal of shards that repair put here, or that were here before
+// the database. Nobody's keep-sets ever leave them out, since whoever repairs does
+// not know whose they are.
 const nobody swarm.MemberID = ""
 
 // Which reports which of ids the node holds, without reading them; see

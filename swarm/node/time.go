@@ -5,52 +5,56 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"pifs/swarm/decide"
 )
 
-// maxStep is how far one sweep lets the time advance, in seconds: a clock that
-// is a year ahead for an hour makes no lease run out.
-const maxStep = 24 * 3600
-
-// steady is the node's time: it never goes back, and between two sweeps at most
-// a step ahead, whatever the clock does. It is kept in the database.
+// steady drives decide.Steady with the machine's clocks. It is kept in the
+// database.
 type steady struct {
-	db    *database
-	clock func() int64
+	clock   func() int64
+	elapsed func() time.Duration
 
-	mu   sync.Mutex
-	last int64 // at the last sweep
+	mu      sync.Mutex
+	value   decide.Steady
+	counted time.Duration // of elapsed, in value
 }
 
-const steadyKey = "time"
+const (
+	steadyKey = "time"
+	wallKey   = "wall"
+)
 
-func openSteady(db *database, clock func() int64) (*steady, error) {
-	s := &steady{db: db, clock: clock}
-	err := db.r.QueryRow("SELECT v FROM kv WHERE k=?", steadyKey).Scan(&s.last)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return nil, fmt.Errorf("read time: %w", err)
+func openSteady(db *database, clock func() int64, elapsed func() time.Duration) (*steady, error) {
+	s := &steady{clock: clock, elapsed: elapsed}
+	for key, v := range map[string]*int64{steadyKey: &s.value.Now, wallKey: &s.value.Wall} {
+		err := db.r.QueryRow("SELECT v FROM kv WHERE k=?", key).Scan(v)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return nil, fmt.Errorf("read time: %w", err)
+		}
 	}
-	if s.last == 0 {
-		s.last = clock()
-	}
-	return s, nil
+	s.value, s.counted = s.value.Start(clock()), elapsed()
+	return s, db.keepTime(s.value)
 }
 
-// now returns the time, Unix seconds.
-func (s *steady) now() int64 {
+// keepTime makes the time durable: what a start adds counts once.
+func (d *database) keepTime(t decide.Steady) error {
+	_, err := d.w.Exec("INSERT OR REPLACE INTO kv VALUES(?,?), (?,?)", steadyKey, t.Now, wallKey, t.Wall)
+	if err != nil {
+		return fmt.Errorf("keep time: %w", err)
+	}
+	return nil
+}
+
+// now returns the time in seconds.
+func (s *steady) now() int64 { return s.read().Now }
+
+func (s *steady) read() decide.Steady {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return decide.Advance(s.last, s.clock(), maxStep)
-}
-
-// step makes the present time the beginning of the next step, within tx.
-func (s *steady) step(tx *sql.Tx) (now int64, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.last = decide.Advance(s.last, s.clock(), maxStep)
-	if _, err := tx.Exec("INSERT OR REPLACE INTO kv VALUES(?,?)", steadyKey, s.last); err != nil {
-		return 0, fmt.Errorf("keep time: %w", err)
-	}
-	return s.last, nil
+	passed := max(s.elapsed()-s.counted, 0).Truncate(time.Second)
+	s.counted += passed
+	s.value = s.value.Advance(int64(passed/time.Second), s.clock())
+	return s.value
 }
