@@ -110,7 +110,11 @@ func (s *Store) send(ctx context.Context, op wire.Op, p blockstore.Piece) error 
 		return fmt.Errorf("put shard %v: %w", p.ID(), err)
 	}
 	m := &wire.Put{Stripe: *stripe, Index: uint8(index)}
-	err := s.run(ctx, len(p.Bytes()), func(c *wire.Conn) error {
+	var work time.Duration
+	if op == wire.OpMend { // is durable
+		work = syncWork
+	}
+	err := s.take(ctx, len(p.Bytes()), work, func(c *wire.Conn) error {
 		if err := c.WriteRequest(op, m); err != nil {
 			return err
 		}

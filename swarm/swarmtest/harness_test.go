@@ -102,24 +102,20 @@ func (v *victim) attack(t testing.TB, proto string) network.Stream {
 	return s
 }
 
-// ended waits until the other side gives a stream up, and returns what it said
-// before: a status, or wire.StatusOK if nothing.
-func ended(t testing.TB, s network.Stream) wire.Status {
+// ended waits until the other side gives a stream up, and returns the statuses of
+// its answers before.
+func ended(t testing.TB, s network.Stream) (said []wire.Status) {
 	t.Helper()
 	must(t, s.SetReadDeadline(time.Now().Add(long)))
-	c, said := wire.NewConn(s), wire.StatusOK
-	for {
-		err := c.ReadAnswer(&wire.Done{})
-		var why *wire.Refusal
-		switch {
-		case errors.As(err, &why):
-			said = why.Status
-		case err == nil || errors.Is(err, wire.ErrProtocol):
-		case isTimeout(err):
+	for c := wire.NewConn(s); ; {
+		first, err := c.ReadRequest() // frames are alike
+		if isTimeout(err) {
 			t.Fatalf("a stream is kept: %v", err)
-		default:
+		}
+		if err != nil {
 			return said
 		}
+		said = append(said, wire.Status(first))
 	}
 }
 

@@ -3,6 +3,7 @@ package swarmtest
 import (
 	"bytes"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -36,6 +37,9 @@ func TestNonsense(t *testing.T) {
 		"more ids than allowed":         request(t, wire.OpHas, &wire.Has{IDs: make([]blockstore.ShardID, wire.MaxIDs+1)}),
 		"more to release than allowed":  request(t, wire.OpRelease, &wire.Release{IDs: make([]blockstore.ShardID, wire.MaxIDs+1)}),
 		"more to undelete than allowed": request(t, wire.OpUndelete, &wire.Undelete{IDs: make([]blockstore.ShardID, wire.MaxIDs+1)}),
+		"more to look up than allowed":  request(t, wire.OpWhich, &wire.Which{IDs: make([]blockstore.ShardID, wire.MaxIDs+1)}),
+		"nothing to look up":            request(t, wire.OpWhich, &wire.Which{}),
+		"another shard, rebuilt":        append(request(t, wire.OpMend, &wire.Put{Stripe: Lone(small)}), frame(shard(2, 2000))...),
 		"a range of nothing":            request(t, wire.OpRange, &wire.Range{ID: blockstore.ShardIDOf(small)}),
 		"a range that overflows":        request(t, wire.OpRange, &wire.Range{ID: blockstore.ShardIDOf(small), Off: 0xffffffff, Len: 2}),
 		"a range of 4 GiB":              request(t, wire.OpRange, &wire.Range{ID: blockstore.ShardIDOf(small), Len: 0xffffffff}),
@@ -57,7 +61,9 @@ func TestNonsense(t *testing.T) {
 			if grown := allocated() - before; grown > 64<<20 {
 				t.Errorf("it took %d MiB", grown>>20)
 			}
-			t.Logf("it says %d", said)
+			if slices.Contains(said, wire.StatusOK) {
+				t.Errorf("it is taken: %d", said)
+			}
 		})
 	}
 	if v.shelf.holds(t.Context(), small) {
@@ -82,6 +88,8 @@ func TestMutations(t *testing.T) {
 		request(t, wire.OpHas, &wire.Has{IDs: ids, Claim: true}),
 		request(t, wire.OpSync, &wire.Sync{}),
 		request(t, wire.OpUsage, &wire.Usage{}),
+		request(t, wire.OpWhich, &wire.Which{IDs: ids}),
+		append(request(t, wire.OpMend, &wire.Put{Stripe: Lone(held)}), frame(held)...),
 		request(t, wire.OpTrash, &wire.Trash{Limit: 5}),
 		append(request(t, wire.OpKeep, &wire.KeepSet{Hashes: 7, Size: 10}), frame(make([]byte, 10))...),
 	}

@@ -25,8 +25,12 @@ type Shelf struct {
 	clock  int64
 }
 
-var _ wire.ShardServer = (*Shelf)(nil)
-var _ wire.KeepServer = (*Shelf)(nil)
+var (
+	_ wire.ShardServer = (*Shelf)(nil)
+	_ wire.WhichServer = (*Shelf)(nil)
+	_ wire.MendServer  = (*Shelf)(nil)
+	_ wire.KeepServer  = (*Shelf)(nil)
+)
 
 // NewShelf returns an empty shelf that signs as id.
 func NewShelf(id swarm.Identity) *Shelf {
@@ -91,6 +95,23 @@ func (s *Shelf) Sync(_ context.Context, from swarm.MemberID, ids []blockstore.Sh
 	r := &wire.Receipt{Node: s.id.ID, Principal: from, Time: s.clock}
 	r.Root, r.Count = wire.ReceiptRoot(ids)
 	return r, r.Sign(s.id.Key)
+}
+
+// Which implements wire.WhichServer.
+func (s *Shelf) Which(ctx context.Context, _ swarm.MemberID, ids []blockstore.ShardID) ([]bool, error) {
+	held := make([]bool, len(ids))
+	for i, id := range ids {
+		var err error
+		if held[i], err = s.shards.Has(ctx, id); err != nil {
+			return nil, err
+		}
+	}
+	return held, nil
+}
+
+// Mend implements wire.MendServer.
+func (s *Shelf) Mend(ctx context.Context, _ swarm.MemberID, p *wire.Put, shard []byte) error {
+	return s.shards.Put(ctx, p.ID(), shard)
 }
 
 // Usage implements wire.ShardServer.
