@@ -113,6 +113,7 @@ func (n *node) openShards() (err error) {
 	}
 	n.host.HandleShards(n.shards, n.shards)
 	n.running.Go(n.sweep)
+	n.running.Go(n.scrub)
 	return nil
 }
 
@@ -131,6 +132,30 @@ func (n *node) sweep() {
 			n.log.Warn("sweep", "err", err)
 		case did != nodestore.Swept{}:
 			n.log.Info("swept", "expired", did.Expired, "deleted", did.Deleted, "orphans", did.Orphans)
+		}
+	}
+}
+
+// Shards are read again and again, slowly, to find what the disk altered.
+const (
+	scrubRate  = 8 << 20 // bytes per second
+	scrubPause = time.Hour
+)
+
+// scrub looks for bad shards until the node is closed.
+func (n *node) scrub() {
+	tick := time.NewTicker(scrubPause)
+	defer tick.Stop()
+	for {
+		select {
+		case <-n.ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if did, err := n.shards.Scrub(n.ctx, scrubRate); err != nil && n.ctx.Err() == nil {
+			n.log.Warn("scrub", "err", err)
+		} else if did.Bad > 0 {
+			n.log.Warn("scrubbed", "shards", did.Shards, "bytes", did.Bytes, "bad", did.Bad)
 		}
 	}
 }

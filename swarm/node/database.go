@@ -16,6 +16,7 @@ import (
 const schema = `
 CREATE TABLE IF NOT EXISTS principal(n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE);
 CREATE TABLE IF NOT EXISTS shard(id BLOB PRIMARY KEY, size INTEGER NOT NULL, stripe BLOB, i INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS inventory ON shard(id, size);
 CREATE TABLE IF NOT EXISTS claim(shard BLOB NOT NULL, principal INTEGER NOT NULL, at INTEGER NOT NULL, PRIMARY KEY(shard, principal)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS claimed ON claim(principal, shard, at);
 CREATE TABLE IF NOT EXISTS bad(shard BLOB PRIMARY KEY, at INTEGER NOT NULL, why TEXT NOT NULL) WITHOUT ROWID;
@@ -103,7 +104,8 @@ func (d *database) claim(ctx context.Context, claims map[claimKey]*claim) error 
 		shard, err1 := run("INSERT INTO shard VALUES(?,?,?,?) ON CONFLICT(id) DO UPDATE SET stripe=excluded.stripe, i=excluded.i WHERE excluded.stripe IS NOT NULL")
 		row, err2 := run("INSERT OR REPLACE INTO claim VALUES(?,?,?)")
 		untrash, err3 := run("DELETE FROM trash WHERE shard=?")
-		if err := errors.Join(err1, err2, err3); err != nil {
+		sound, err4 := run("DELETE FROM bad WHERE shard=?")
+		if err := errors.Join(err1, err2, err3, err4); err != nil {
 			return fmt.Errorf("prepare: %w", err)
 		}
 		for k, c := range claims {
@@ -117,15 +119,21 @@ func (d *database) claim(ctx context.Context, claims map[claimKey]*claim) error 
 			if err := errors.Join(err1, err2, err3); err != nil {
 				return fmt.Errorf("write claim: %w", err)
 			}
+			if c.stripe == nil {
+				continue
+			}
+			if _, err := sound.ExecContext(ctx, k.shard[:]); err != nil { // its bytes came anew
+				return fmt.Errorf("write claim: %w", err)
+			}
 		}
 		return nil
 	})
 }
 
-// claimed reports whether a claim is in the database.
+// claimed reports whether a claim is in the database, to a shard that is not bad.
 func (d *database) claimed(ctx context.Context, k claimKey) (bool, error) {
 	var one int
-	err := d.r.QueryRowContext(ctx, "SELECT 1 FROM claim WHERE shard=? AND principal=(SELECT n FROM principal WHERE id=?)", k.shard[:], string(k.principal)).Scan(&one)
+	err := d.r.QueryRowContext(ctx, "SELECT 1 FROM claim WHERE shard=? AND principal=(SELECT n FROM principal WHERE id=?) AND shard NOT IN (SELECT shard FROM bad)", k.shard[:], string(k.principal)).Scan(&one)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return false, nil

@@ -23,14 +23,15 @@ var bg = context.Background()
 
 // rig is a node with a clock that the test moves.
 type rig struct {
-	t       testing.TB
-	dir     string
-	id      swarm.Identity
-	users   []swarm.Identity
-	clock   int64 // what the wall clock shows
-	passed  int64 // seconds that really passed
-	periods decide.Lease
-	seq     uint64
+	t        testing.TB
+	dir      string
+	id       swarm.Identity
+	users    []swarm.Identity
+	clock    int64 // what the wall clock shows
+	passed   int64 // seconds that really passed
+	periods  decide.Lease
+	seq      uint64
+	reported []blockstore.ShardID // as bad
 	*node.Node
 }
 
@@ -60,6 +61,7 @@ func (r *rig) open() {
 		Dir: r.dir, Stores: []string{filepath.Join(r.dir, "a"), filepath.Join(r.dir, "b")}, Identity: r.id,
 		Capacity: 1 << 20, Periods: r.periods, Now: func() int64 { return r.clock },
 		Elapsed: func() time.Duration { return time.Duration(r.passed) * time.Second },
+		Report:  func(id blockstore.ShardID, _ error) { r.reported = append(r.reported, id) },
 	})
 	must(r.t, err)
 }

@@ -30,6 +30,9 @@ func (n *Node) Put(ctx context.Context, from swarm.MemberID, p *wire.Put, shard 
 func (n *Node) put(ctx context.Context, k claimKey, shard []byte, c claim) error {
 	n.putting.RLock()
 	defer n.putting.RUnlock()
+	if err := n.makeWay(ctx, k.shard); err != nil {
+		return err
+	}
 	if err := n.pack(k.shard).Put(ctx, k.shard, shard); err != nil {
 		return err
 	}
@@ -79,7 +82,7 @@ func (n *Node) relieve(ctx context.Context) error {
 
 // Get implements wire.ShardServer.
 func (n *Node) Get(ctx context.Context, _ swarm.MemberID, id blockstore.ShardID, dst []byte) ([]byte, error) {
-	return n.pack(id).Get(ctx, id, dst)
+	return n.read(ctx, id, dst)
 }
 
 // Has implements wire.ShardServer. Who asks without a claim is told only what
@@ -107,7 +110,7 @@ func (n *Node) Has(ctx context.Context, from swarm.MemberID, h *wire.Has) (*wire
 func (n *Node) show(ctx context.Context, from swarm.MemberID, id blockstore.ShardID, claims bool, dst []byte) ([]byte, error) {
 	n.putting.RLock()
 	defer n.putting.RUnlock()
-	shard, err := n.pack(id).Get(ctx, id, dst)
+	shard, err := n.read(ctx, id, dst)
 	if err == nil && claims {
 		n.note(claimKey{id, from}, claim{size: len(shard)})
 	}

@@ -28,6 +28,11 @@ func (n *Node) Which(ctx context.Context, _ swarm.MemberID, ids []blockstore.Sha
 		if held[i], err = n.pack(id).Has(ctx, id); err != nil {
 			return nil, err
 		}
+		bad, err := n.db.bad(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		held[i] = held[i] && !bad
 	}
 	return held, nil
 }
