@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"pifs/blockstore"
+	"pifs/swarm"
 	"pifs/swarm/decide"
 )
 
@@ -71,15 +72,9 @@ func rough() options {
 func (o options) policy() decide.Policy { return decide.PolicyFor(o.round) }
 func (o options) rounds() decide.Rounds { return decide.Rounds{Start: 0, Length: o.round} }
 
-// caps of DESIGN: one node, and so one operator, never has more shards than may be lost.
-func (o options) caps() decide.Caps {
-	n, spare := int(o.class.N), o.class.Spare()
-	operator := max(1, min(3*n/34, spare))
-	c := decide.Caps{Operator: operator}
-	if o.jurisdictions >= 5 {
-		c.Jurisdiction = n / 4
-	}
-	return c
+func (o options) caps() swarm.Caps {
+	caps, _ := swarm.CapsFor(o.class, min(o.operators, o.nodes), o.jurisdictions)
+	return caps
 }
 
 // shardBytes returns the bytes of a shard of a bundle.

@@ -19,7 +19,7 @@ swarms whose nodes live from a year down to 25 days.
 
   go run ./integration/simulate
   go run ./integration/simulate -rough
-  go run ./integration/simulate -nodes 10000 -stripes 2000 -years 1
+  go run ./integration/simulate -nodes 10000 -stripes 300 -years 0.5 -stored 10000000000
   go run ./integration/simulate -sweep
 
 `

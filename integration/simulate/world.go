@@ -124,11 +124,12 @@ func (w *world) join() {
 	w.peers = append(w.peers, n)
 	w.members = append(w.members, i)
 	w.epoch++
-	operator := fmt.Sprint("operator-", i)
+	operator := i
 	if w.operators < w.options.nodes {
-		operator = fmt.Sprint("operator-", w.rng.IntN(w.operators))
+		operator = w.rng.IntN(w.operators)
 	}
-	w.sites = append(w.sites, decide.Node{Operator: operator, Jurisdiction: fmt.Sprint("place-", n.place), Live: true})
+	n.candidate.Operator, n.candidate.Jurisdiction = uint32(operator+1), uint32(n.place+1)
+	w.sites = append(w.sites, decide.Node{Operator: fmt.Sprint("operator-", operator), Jurisdiction: fmt.Sprint("place-", n.place), Live: true})
 	if w.places[n.place].dark {
 		n.out++
 	}
@@ -149,7 +150,8 @@ func (w *world) order(s *stripe) []int {
 	for i, m := range w.members {
 		candidates[i] = w.peers[m].candidate
 	}
-	s.order, s.epoch = swarm.Place(s.addr, candidates, len(candidates)), w.epoch
+	order := swarm.Place(s.addr, candidates, len(candidates))
+	s.order, s.epoch = w.caps().Spread(order, candidates, int(w.class.N)), w.epoch
 	for i, at := range s.order {
 		s.order[i] = w.members[at]
 	}

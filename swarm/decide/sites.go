@@ -3,19 +3,21 @@ package decide
 import (
 	"cmp"
 	"slices"
+
+	"pifs/swarm"
 )
 
 // sites counts which members, operators and jurisdictions hold shards of one
 // stripe.
 type sites struct {
 	nodes         []Node
-	caps          Caps
+	caps          swarm.Caps
 	held          map[int]bool
 	operators     map[string]int
 	jurisdictions map[string]int
 }
 
-func newSites(nodes []Node, caps Caps) *sites {
+func newSites(nodes []Node, caps swarm.Caps) *sites {
 	return &sites{
 		nodes: nodes, caps: caps,
 		held: make(map[int]bool), operators: make(map[string]int), jurisdictions: make(map[string]int),

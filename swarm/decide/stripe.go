@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"pifs/blockstore"
+	"pifs/swarm"
 )
 
 // Nobody is the holder of a shard that no member is known to have.
@@ -21,13 +22,6 @@ type Node struct {
 	Operator     string
 	Jurisdiction string
 	Live         bool // answers, and may be given shards
-}
-
-// Caps bound the shards of one stripe at one operator and in one jurisdiction;
-// zero is no bound. One node never gets two.
-type Caps struct {
-	Operator     int
-	Jurisdiction int
 }
 
 // Policy says when a shard counts as proved.
@@ -125,8 +119,8 @@ func (p Plan) Due() bool { return p.Urgency.Due() && len(p.Moves) > 0 }
 // Stripe plans for one stripe at the time now. shards are in stripe order;
 // order is all members as placement ranks them for the stripe, its homes
 // first. A plan that is due replaces all bad shards, since most of the cost is
-// reading k others.
-func (p Policy) Stripe(c blockstore.Class, shards []Shard, nodes []Node, order []int, caps Caps, now int64) Plan {
+// reading k others. One node never gets two.
+func (p Policy) Stripe(c blockstore.Class, shards []Shard, nodes []Node, order []int, caps swarm.Caps, now int64) Plan {
 	s := newSites(nodes, caps)
 	var bad, beyond []int
 	wrong := false

@@ -19,7 +19,7 @@ type scene struct {
 	shards []Shard
 	nodes  []Node
 	order  []int
-	caps   Caps
+	caps   swarm.Caps
 	policy Policy
 }
 
@@ -40,7 +40,7 @@ func drawScene(t *rapid.T) scene {
 		s.order = append(s.order, i)
 	}
 	s.order = rapid.Permutation(s.order).Draw(t, "order")
-	s.caps = Caps{Operator: rapid.IntRange(0, 3).Draw(t, "operator cap"), Jurisdiction: rapid.IntRange(0, 9).Draw(t, "jurisdiction cap")}
+	s.caps = swarm.Caps{Operator: rapid.IntRange(0, 3).Draw(t, "operator cap"), Jurisdiction: rapid.IntRange(0, 9).Draw(t, "jurisdiction cap")}
 	for range s.class.N {
 		s.shards = append(s.shards, Shard{
 			Holder: rapid.IntRange(-1, members-1).Draw(t, "holder"),

@@ -54,8 +54,7 @@ func (c *cluster) join() int {
 	r, err := New(Options{
 		Self: c.members[i].ID, View: c, Stripes: &knows{c, i},
 		Rounds: decide.Rounds{Length: round}, Policy: decide.PolicyFor(round),
-		Caps: func(blockstore.Class) decide.Caps { return decide.Caps{} },
-		Now:  func() time.Time { return c.now },
+		Now: func() time.Time { return c.now },
 	})
 	if err != nil {
 		c.t.Fatal(err)
@@ -136,7 +135,7 @@ func (c *cluster) write(blocks, size int) {
 		if err != nil {
 			c.t.Fatal(err)
 		}
-		order := newScene(c.members, "").order(d.Address)
+		order := newScene(c.members, "").order(d)
 		for i, p := range shards.Pieces {
 			if err := c.stores[order[i]].Put(context.Background(), d.Shards[i], p); err != nil {
 				c.t.Fatal(err)

@@ -33,7 +33,7 @@ func (s *scene) locate(ctx context.Context, stripes []blockstore.Descriptor) []s
 	sights := make([]sight, len(stripes))
 	homes := make(map[int][]question)
 	for i, d := range stripes {
-		sights[i] = sight{d: d, order: s.order(d.Address), shards: make([]decide.Shard, d.Class.N)}
+		sights[i] = sight{d: d, order: s.order(d), shards: make([]decide.Shard, d.Class.N)}
 		for j := range sights[i].shards {
 			sights[i].shards[j].Holder = decide.Nobody
 			if j < len(sights[i].order) {

@@ -84,7 +84,6 @@ func newStations(t *testing.T, count int) (stations []*station, user *peer.Host,
 		r, err := repair.New(repair.Options{
 			Self: s.host.ID(), View: repair.NewNetwork(all, s.host, s.node, equally, nil), Stripes: s.node,
 			Rounds: decide.Rounds{Length: 1000}, Policy: decide.Policy{MaxAge: maxAge},
-			Caps: func(blockstore.Class) decide.Caps { return decide.Caps{Operator: 1} },
 		})
 		must(t, err)
 		s.repairer = r
@@ -110,15 +109,19 @@ func (s *station) kill(t *testing.T) {
 func write(t *testing.T, user *peer.Host, all *roster, class blockstore.Class, blocks int) (stripes []blockstore.Descriptor) {
 	coder := blockstore.NewCoder()
 	var candidates []swarm.Candidate
-	for _, e := range all.record.Entries {
-		candidates = append(candidates, swarm.NewCandidate(e.ID, 1))
+	for i, e := range all.record.Entries {
+		c := swarm.NewCandidate(e.ID, 1)
+		c.Operator, c.Jurisdiction = uint32(i+1), uint32(e.Jurisdiction[0])
+		candidates = append(candidates, c)
 	}
+	caps, _ := swarm.CapsFor(class, len(candidates), 3)
 	stores := make(map[int]*peer.Store)
 	for i := range blocks {
 		_, block := blocktest.Shard(uint64(i), 100_000+i)
 		d, shards, err := coder.Encode(class, blockstore.AddressOf(block), block)
 		must(t, err)
-		for j, at := range swarm.Place(d.Address, candidates, int(class.N)) {
+		order := caps.Spread(swarm.Place(d.Address, candidates, len(candidates)), candidates, int(class.N))
+		for j, at := range order[:class.N] {
 			if stores[at] == nil {
 				stores[at] = user.Store(all.record.Entries[at].ID, nil)
 			}

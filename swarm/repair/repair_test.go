@@ -160,7 +160,7 @@ func TestFalseDescriptors(t *testing.T) {
 	c.write(1, 5000)
 	_, other := blocktest.Shard(77, 1000)
 	c.stripes[0].Shards[7] = blockstore.ShardIDOf(other) // as if it were the last
-	order := newScene(c.members, "").order(c.stripes[0].Address)
+	order := newScene(c.members, "").order(c.stripes[0])
 	if err := c.stores[order[7]].Put(t.Context(), c.stripes[0].Shards[7], other); err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +175,7 @@ func TestFalseDescriptors(t *testing.T) {
 func TestTooFewAndBack(t *testing.T) {
 	c := newCluster(t, blockstore.Class{K: 5, N: 8}, 14)
 	c.write(10, 5000)
-	order := newScene(c.members, "").order(c.stripes[0].Address)
+	order := newScene(c.members, "").order(c.stripes[0])
 	c.kill(order[:4]...)
 	c.pass()
 	if n := c.right(c.stripes[0]); n != 4 {
@@ -261,7 +261,7 @@ func TestBudgetIsKept(t *testing.T) {
 		c := newCluster(t, blockstore.Class{K: 5, N: 8}, 12)
 		c.write(1, 50_000)
 		c.now = time.Unix(10*round+1, 0)
-		order := newScene(c.members, "").order(c.stripes[0].Address)
+		order := newScene(c.members, "").order(c.stripes[0])
 		c.kill(order[6], order[7])
 		r := c.nodes[order[0]]
 		begun := time.Now()
@@ -323,7 +323,7 @@ func BenchmarkRepair(b *testing.B) {
 		b.Run(fmt.Sprint(bench.class), func(b *testing.B) {
 			c := newCluster(b, bench.class, 2*int(bench.class.N))
 			c.write(1, 1<<20)
-			order := newScene(c.members, "").order(c.stripes[0].Address)
+			order := newScene(c.members, "").order(c.stripes[0])
 			c.kill(order[int(bench.class.N)-bench.dead : bench.class.N]...)
 			r := c.nodes[order[0]]
 			b.SetBytes(1 << 20)

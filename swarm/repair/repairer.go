@@ -19,7 +19,6 @@ type Options struct {
 	Stripes Stripes
 	Rounds  decide.Rounds
 	Policy  decide.Policy
-	Caps    func(blockstore.Class) decide.Caps
 	Rate    int64                  // bytes a second that may be read and written for repair, ≤ 0 for no bound
 	Workers int                    // stripes that are repaired at the same time, 2 if zero
 	Changed func() <-chan struct{} // a channel that closes when the view changed much; may be nil
@@ -68,7 +67,7 @@ type Status struct {
 
 // New returns a repairer, which does nothing before Run or Pass.
 func New(o Options) (*Repairer, error) {
-	if o.Self == "" || o.View == nil || o.Stripes == nil || o.Caps == nil || o.Policy.MaxAge <= 0 || o.Rounds.Length < decide.MinRound {
+	if o.Self == "" || o.View == nil || o.Stripes == nil || o.Policy.MaxAge <= 0 || o.Rounds.Length < decide.MinRound {
 		return nil, fmt.Errorf("make repairer: options are not whole")
 	}
 	if o.Workers <= 0 {
@@ -176,7 +175,7 @@ func (r *Repairer) forget() {
 }
 
 func (r *Repairer) plan(s *scene, v sight, now int64) decide.Plan {
-	return r.o.Policy.Stripe(v.d.Class, v.shards, s.nodes, v.order, r.o.Caps(v.d.Class), now)
+	return r.o.Policy.Stripe(v.d.Class, v.shards, s.nodes, v.order, s.caps(v.d.Class), now)
 }
 
 // cost returns the bytes of a repair: k shards are read, those of the plan

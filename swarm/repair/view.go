@@ -62,15 +62,21 @@ type scene struct {
 	candidates []swarm.Candidate
 	index      map[swarm.MemberID]int
 	silent     map[int]bool // members that did not answer a question
-	self       int
+
+	operators, jurisdictions map[string]uint32 // of those that take shards, numbered
+	self                     int
 }
 
 func newScene(members []Member, self swarm.MemberID) *scene {
-	s := &scene{members: members, index: make(map[swarm.MemberID]int, len(members)), silent: make(map[int]bool), self: decide.Nobody}
+	s := &scene{members: members, operators: make(map[string]uint32), jurisdictions: make(map[string]uint32), index: make(map[swarm.MemberID]int, len(members)), silent: make(map[int]bool), self: decide.Nobody}
 	for i, m := range members {
 		s.index[m.ID] = i
 		s.nodes = append(s.nodes, decide.Node{Operator: m.Operator, Jurisdiction: m.Jurisdiction, Live: m.Live && !m.Wrong && m.Weight > 0})
-		s.candidates = append(s.candidates, swarm.NewCandidate(m.ID, m.Weight))
+		c := swarm.NewCandidate(m.ID, m.Weight)
+		if m.Weight > 0 {
+			c.Operator, c.Jurisdiction = number(s.operators, m.Operator), number(s.jurisdictions, m.Jurisdiction)
+		}
+		s.candidates = append(s.candidates, c)
 		if m.ID == self {
 			s.self = i
 		}
@@ -78,9 +84,28 @@ func newScene(members []Member, self swarm.MemberID) *scene {
 	return s
 }
 
-// order ranks the members for a stripe, its homes first.
-func (s *scene) order(addr blockstore.Address) []int {
-	return swarm.Place(addr, s.candidates, len(s.candidates))
+// order ranks the members for a stripe as whoever writes one does, its homes
+// first.
+func (s *scene) order(d blockstore.Descriptor) []int {
+	order := swarm.Place(d.Address, s.candidates, len(s.candidates))
+	return s.caps(d.Class).Spread(order, s.candidates, int(d.Class.N))
+}
+
+// caps returns those of a class among the members that there are.
+func (s *scene) caps(c blockstore.Class) swarm.Caps {
+	caps, _ := swarm.CapsFor(c, len(s.operators), len(s.jurisdictions))
+	return caps
+}
+
+// number gives names numbers from 1 on.
+func number(names map[string]uint32, name string) uint32 {
+	if name == "" {
+		return 0
+	}
+	if _, ok := names[name]; !ok {
+		names[name] = uint32(len(names) + 1)
+	}
+	return names[name]
 }
 
 // live reports whether a member is one, and answers.
