@@ -22,6 +22,7 @@ import (
 	"pifs/swarm/member"
 	nodestore "pifs/swarm/node"
 	"pifs/swarm/peer"
+	"pifs/swarm/repair"
 )
 
 func nodeCommand(env Env) *cli.Command {
@@ -51,7 +52,8 @@ type node struct {
 	book     *member.Book
 	host     *peer.Host
 	meeting  *meet.Meeting
-	shards   *nodestore.Node // nil of a principal, or while it does not serve
+	shards   *nodestore.Node  // nil of a principal, or while it does not serve
+	repairer *repair.Repairer // nil if shards is
 	log      *slog.Logger
 
 	ctx     context.Context // ends with close
@@ -111,7 +113,11 @@ func (n *node) openShards() (err error) {
 	if err != nil {
 		return err
 	}
+	if n.repairer, err = n.newRepairer(); err != nil {
+		return err
+	}
 	n.host.HandleShards(n.shards, n.shards)
+	n.running.Go(func() { n.repairer.Run(n.ctx) })
 	n.running.Go(n.sweep)
 	n.running.Go(n.scrub)
 	return nil

@@ -42,6 +42,8 @@ type nodeStatusResult struct {
 	Stored       uint64   `json:"stored"`   // bytes of them
 	Free         uint64   `json:"free"`     // bytes that it would still take
 
+	Repair *repairLine `json:"repair,omitempty"` // told while it runs
+
 	Swarm     string `json:"swarm,omitempty"` // name; empty: none was joined
 	SwarmID   string `json:"swarmID,omitempty"`
 	Epoch     uint64 `json:"epoch"`
@@ -92,6 +94,7 @@ func printNodeStatus(out io.Writer, r nodeStatusResult) error {
 		fmt.Fprintf(w, "capacity\t%s\n", size(r.Capacity))
 		if r.PID != 0 {
 			fmt.Fprintf(w, "stored\t%s\t%d shards, %s free\n", size(int64(r.Stored)), r.Shards, size(int64(r.Free)))
+			r.Repair.print(w)
 		}
 	} else {
 		fmt.Fprintf(w, "capacity\tnone: it stores nothing for others\n")
@@ -171,5 +174,6 @@ func (n *node) status(ctx context.Context, _ none, _ emitter) (nodeStatusResult,
 		return r, err
 	}
 	r.Shards, r.Stored, r.Free = used.Shards, used.Bytes, used.Free
+	r.Repair = newRepairLine(n.repairer.Status())
 	return r, nil
 }

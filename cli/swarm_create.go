@@ -10,8 +10,12 @@ import (
 
 	"pifs/blockstore"
 	"pifs/cli/home"
+	"pifs/swarm/decide"
 	"pifs/swarm/member"
 )
+
+// longestRound leaves a stripe time between two looks.
+const longestRound = 30 * 24 * time.Hour
 
 func swarmCreateCommand(env Env) *cli.Command {
 	return &cli.Command{
@@ -23,10 +27,16 @@ home. Blocks of the swarm's scope are stored once among all members: the secret
 of this home's scope becomes the swarm's. While this node does not run, nobody
 can join or leave, and all else goes on.
 
+Once in each --round nodes look after the stripes of which they hold a shard.
+What a node holds counts as lost when it does not answer for three of them.
+
 EXAMPLES:
    pifs node init --operator "Lab North" --jurisdiction DE --region eu-north --capacity 2T
    pifs swarm create genomes
    pifs node run`,
+		Flags: []cli.Flag{
+			&cli.DurationFlag{Name: "round", Value: 24 * time.Hour, Usage: "`TIME` between two looks, the same for all members and for ever"},
+		},
 		Action: func(c *cli.Context) error { return swarmCreateAction(env, c) },
 	}
 }
@@ -39,6 +49,11 @@ func swarmCreateAction(env Env, c *cli.Context) error {
 	if !member.IsName(name) || name == "" {
 		return fail(errUsage, fmt.Sprintf("the name of a swarm has 1 to %d bytes of text", member.MaxName), nil)
 	}
+	params := member.DefaultParams()
+	if round := c.Duration("round"); round < decide.MinRound*time.Second || round > longestRound {
+		return fail(errUsage, fmt.Sprintf("--round is %d seconds to %v", decide.MinRound, longestRound), nil)
+	}
+	params.Round = uint32(c.Duration("round") / time.Second)
 	return withKeys(env, c, func(k *home.Keyring) error {
 		h, err := locatedHome(env, c)
 		if err != nil {
@@ -47,7 +62,7 @@ func swarmCreateAction(env Env, c *cli.Context) error {
 		if err := refuseSecond(h); err != nil {
 			return err
 		}
-		id, err := createSwarm(h, name, k.Scope())
+		id, err := createSwarm(h, name, k.Scope(), params)
 		if err != nil {
 			return err
 		}
@@ -57,7 +72,7 @@ func swarmCreateAction(env Env, c *cli.Context) error {
 }
 
 // createSwarm begins a swarm with the node of h.
-func createSwarm(h *home.Home, name string, scope blockstore.Secret) (in member.SwarmID, err error) {
+func createSwarm(h *home.Home, name string, scope blockstore.Secret, params member.Params) (in member.SwarmID, err error) {
 	config, err := h.Node()
 	if err != nil {
 		return in, err
@@ -73,7 +88,7 @@ func createSwarm(h *home.Home, name string, scope blockstore.Secret) (in member.
 	if err != nil {
 		return in, fmt.Errorf("make founder's key: %w", err)
 	}
-	g, err := member.NewGenesis(name, pub, scope, h.Config.Ladder, member.DefaultParams(), time.Now().Unix())
+	g, err := member.NewGenesis(name, pub, scope, h.Config.Ladder, params, time.Now().Unix())
 	if err != nil {
 		return in, err
 	}

@@ -35,7 +35,7 @@ func layers() map[string][]string {
 		"cli/home":             {"blockstore", "blockstore/failpoint"},
 		"cli/control":          {},
 		"cli/hold":             {},
-		"cli":                  {"blockstore", "cache", "swarm", "swarm/decide", "swarm/meet", "swarm/member", "swarm/node", "swarm/peer", "swarm/wire", "fsnode", "fsnode/session", "mount", "cli/home", "cli/hold", "cli/control", "blockstore/failpoint"},
+		"cli":                  {"blockstore", "cache", "swarm", "swarm/decide", "swarm/meet", "swarm/member", "swarm/node", "swarm/peer", "swarm/repair", "swarm/wire", "fsnode", "fsnode/session", "mount", "cli/home", "cli/hold", "cli/control", "blockstore/failpoint"},
 		"cli/pifs":             {"cli"},
 		"integration/demo":     {},
 		"integration/torture":  {},
