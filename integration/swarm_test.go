@@ -118,6 +118,7 @@ type nodeStatus struct {
 	Shards, Stored              uint64
 	Addrs                       []string
 	Operator, Jurisdiction, Key string
+	Repair                      struct{ Passes, Endangered, Queue, Repaired int }
 }
 
 func (s *site) node() (r nodeStatus) {
@@ -199,11 +200,17 @@ func agree(t *testing.T, n int, sites ...*site) {
 // founder's.
 func founded(t *testing.T, jurisdictions ...string) []*site {
 	t.Helper()
+	return foundedWith(t, "24h", jurisdictions...)
+}
+
+// foundedWith is founded with rounds of another length.
+func foundedWith(t *testing.T, round string, jurisdictions ...string) []*site {
+	t.Helper()
 	sites := newSites(t, len(jurisdictions))
 	for i, s := range sites {
 		s.init(jurisdictions[i])
 	}
-	sites[0].pifs("swarm", "create", "lab")
+	sites[0].pifs("swarm", "create", "--round", round, "lab")
 	sites[0].run()
 	invitation := strings.TrimSpace(sites[0].pifs("swarm", "invite", "--uses", fmt.Sprint(len(sites))))
 	for _, s := range sites[1:] {

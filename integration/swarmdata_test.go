@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestSwarmStoresFiles has a home that is no node put a file into a swarm of
@@ -37,4 +38,67 @@ func TestSwarmStoresFiles(t *testing.T) {
 	if o := user.try("swarm", "leave"); o.status != 4 || !strings.Contains(o.stderr, "could not be read any more") {
 		t.Errorf("leaving what lies on the nodes: status %d: %s", o.status, o.stderr)
 	}
+}
+
+// TestSwarmHeals switches two of seven nodes off for good. The others, told
+// nothing, rebuild what those held: with two more of them off the file reads
+// back, which needs three shards of each stripe that had five.
+func TestSwarmHeals(t *testing.T) {
+	nodes := foundedWith(t, "4s", "DE", "CH", "JP", "US", "BR", "IS", "CA")
+	user := newSites(t, 1)[0]
+	user.pifs("swarm", "join", strings.TrimSpace(nodes[0].pifs("swarm", "invite")))
+	user.mount()
+	file := filepath.Join(user.dir, "file")
+	user.job(deadline, "fill", file, "9", "12582912")
+	user.pifs("sync", user.dir)
+	before := storedAt(nodes...)
+	nodes[2].stop()
+	nodes[5].stop()
+	left := []*site{nodes[0], nodes[1], nodes[3], nodes[4], nodes[6]}
+	passes := passesOf(left)
+	for end := time.Now().Add(4 * time.Minute); storedAt(left...) < before || !healed(left, passes); time.Sleep(time.Second) { // polls
+		if time.Now().After(end) {
+			t.Fatalf("the nodes that are left keep %d of %d bytes", storedAt(left...), before)
+		}
+	}
+	repaired := 0
+	for _, n := range left {
+		repaired += n.node().Repair.Repaired
+	}
+	if repaired == 0 {
+		t.Error("nobody says that it repaired anything")
+	}
+	user.remount()
+	nodes[3].stop()
+	nodes[4].stop()
+	user.pifs("cache", "drop")
+	user.job(deadline, "verify", file, "9", "12582912")
+	user.umount()
+}
+
+// passesOf returns how often nodes have looked after their stripes.
+func passesOf(nodes []*site) (passes []int) {
+	for _, n := range nodes {
+		passes = append(passes, n.node().Repair.Passes)
+	}
+	return passes
+}
+
+// healed reports whether each node has looked after its stripes so often since
+// that it has noticed who is gone, and has nothing left to do.
+func healed(nodes []*site, since []int) bool {
+	for i, n := range nodes {
+		if r := n.node().Repair; r.Passes < since[i]+6 || r.Endangered > 0 || r.Queue > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// storedAt returns the bytes of the shards that nodes keep together.
+func storedAt(nodes ...*site) (sum uint64) {
+	for _, n := range nodes {
+		sum += n.node().Stored
+	}
+	return sum
 }
