@@ -188,8 +188,16 @@ func (h *Host) Retry(id swarm.MemberID) {
 	}
 }
 
-// met notes that a peer that was not to be reached is there: it came to us.
-func (h *Host) met(_ network.Network, c network.Conn) { h.revive(c.RemotePeer()) }
+// met notes that a peer that was not to be reached is there: it came to us. Of
+// strangers that came at one moment, so that the gate did not see them all, those
+// beyond the bound go again.
+func (h *Host) met(_ network.Network, c network.Conn) {
+	if !h.gate.knows(c.RemotePeer()) && h.gate.strangers() > maxStrangers {
+		h.serveOne(func() { _ = c.Close() })
+		return
+	}
+	h.revive(c.RemotePeer())
+}
 
 // revive has a member tried with the next request, if it was ever spoken to.
 func (h *Host) revive(p peer.ID) {

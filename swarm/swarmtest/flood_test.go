@@ -3,6 +3,7 @@ package swarmtest
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -14,8 +15,10 @@ import (
 	"pifs/swarm/wire"
 )
 
-// mayOpen is how many streams of one member are served at a time, at most.
-const mayOpen = 64
+const (
+	mayOpen = 64 // streams of one member are served at a time, at most
+	mayJoin = 16 // strangers are connected at a time, at most
+)
 
 // stalls are ways to begin something and stand still.
 func stalls(t *testing.T, v *victim) map[string]func(network.Stream) {
@@ -108,8 +111,8 @@ func TestTooManyStreams(t *testing.T) {
 }
 
 // TestManyStrangers has more strangers come than are let in, to a node where one
-// may join, and stay: some are let in, members are served, and when they have
-// gone others get in.
+// may join, and stay, first one by one, then together: some are let in, members
+// are served, and when they have gone others get in.
 func TestManyStrangers(t *testing.T) {
 	v := newVictim(t, overTCP)
 	v.host.Handle(wire.JoinProtocol, echo{})
@@ -129,22 +132,30 @@ func TestManyStrangers(t *testing.T) {
 		return err == nil
 	}
 	var in []*Intruder
-	out := 0
-	for range 30 {
-		i, err := NewIntruder(newIdentity(t))
+	var crowd [2 * mayJoin]*Intruder
+	for i := range crowd {
+		var err error
+		crowd[i], err = NewIntruder(newIdentity(t))
 		must(t, err)
-		t.Cleanup(func() { _ = i.Close() })
-		if join(i) {
-			in = append(in, i)
-		} else {
-			out++
-		}
+		t.Cleanup(func() { _ = crowd[i].Close() })
 	}
-	if len(in) == 0 || out == 0 {
-		t.Errorf("%d strangers are let in, %d are not", len(in), out)
+	for _, i := range crowd { // within the time that strangers may stay
+		if !join(i) {
+			break
+		}
+		in = append(in, i)
+	}
+	if len(in) == 0 || len(in) > mayJoin {
+		t.Errorf("%d strangers are let in", len(in))
 	}
 	v.serves(t, 1)
-	for _, i := range in {
+	var together sync.WaitGroup
+	for _, i := range crowd {
+		together.Go(func() { join(i) })
+	}
+	together.Wait()
+	v.serves(t, 2)
+	for _, i := range crowd {
 		must(t, i.Close())
 	}
 	late, err := NewIntruder(newIdentity(t))
