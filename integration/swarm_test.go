@@ -104,7 +104,11 @@ func (s *site) ended() error {
 	s.cmd = nil
 	timer := time.AfterFunc(deadline, func() { _ = cmd.Process.Kill() })
 	defer timer.Stop()
-	return cmd.Wait()
+	err := cmd.Wait()
+	if what := outcry([]byte(s.said.String())); what != "" {
+		s.t.Errorf("the node said something with a %s:\n%s", what, s.said.String())
+	}
+	return err
 }
 
 // nodeStatus is the part of pifs node status --json that tests look at.
