@@ -102,3 +102,34 @@ func storedAt(nodes ...*site) (sum uint64) {
 	}
 	return sum
 }
+
+// TestTwoUsersOneCopy has two members store the same file: the nodes keep it
+// once. One of them removes it, and has its garbage collected; the other reads
+// on.
+func TestTwoUsersOneCopy(t *testing.T) {
+	nodes := founded(t, "DE", "CH", "JP")
+	invitation := strings.TrimSpace(nodes[0].pifs("swarm", "invite", "--uses", "2"))
+	stored := func() uint64 { return storedAt(nodes...) }
+	users := newSites(t, 2)
+	var before uint64
+	for i, u := range users {
+		u.pifs("swarm", "join", invitation)
+		u.mount()
+		u.job(deadline, "fill", filepath.Join(u.dir, "file"), "7", "25165824")
+		u.pifs("sync", u.dir)
+		now := stored()
+		if i == 1 && (now-before)*50 > before {
+			t.Errorf("the nodes keep %d bytes for one, %d for two", before, now)
+		}
+		before = now
+	}
+	users[0].sh(`rm "$D/file"`)
+	users[0].pifs("sync", users[0].dir)
+	users[0].pifs("prune", "--keep", "1")
+	users[1].remount()
+	users[1].pifs("cache", "drop")
+	users[1].job(deadline, "verify", filepath.Join(users[1].dir, "file"), "7", "25165824")
+	for _, u := range users {
+		u.umount()
+	}
+}

@@ -39,6 +39,17 @@ type Reopener interface {
 	Reopen(ctx context.Context) error
 }
 
+// Claimer is a Store that may have a shard from somebody else already.
+type Claimer interface {
+	// Claim has the store keep a shard that it has, as if it had been put, and
+	// reports whether it did: it has shown that it has all the bytes.
+	Claim(ctx context.Context, p blockstore.Piece) (bool, error)
+}
+
+// claimFrom is the size in bytes from which a store is asked whether it has a
+// shard before it is sent.
+const claimFrom = 32 << 10
+
 // member is a Member and what is known of its condition.
 type member struct {
 	Member
@@ -112,10 +123,20 @@ func (m *member) putPiece(ctx context.Context, p blockstore.Piece) error {
 	if err := m.writable(); err != nil {
 		return fmt.Errorf("store %s: %w", m.Name, err)
 	}
-	if err := m.ask(ctx, m.swarm.Patience().Limit, func() error { return blockstore.PutPiece(ctx, m.Store, p) }); err != nil {
+	if err := m.ask(ctx, m.swarm.Patience().Limit, func() error { return m.place(ctx, p) }); err != nil {
 		return fmt.Errorf("store %s: %w", m.Name, err)
 	}
 	return nil
+}
+
+// place puts a shard, unless the store has it from somebody else.
+func (m *member) place(ctx context.Context, p blockstore.Piece) error {
+	if c, ok := m.Store.(Claimer); ok && len(p.Bytes()) >= claimFrom {
+		if had, err := c.Claim(ctx, p); had || errors.Is(err, ErrUnreachable) {
+			return err
+		}
+	}
+	return blockstore.PutPiece(ctx, m.Store, p)
 }
 
 // get appends a shard of at most size bytes to dst. A member that is out of use

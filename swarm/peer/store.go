@@ -38,6 +38,7 @@ var (
 	_ blockstore.Sizer       = (*Store)(nil)
 	_ swarm.Prober           = (*Store)(nil)
 	_ swarm.Reopener         = (*Store)(nil)
+	_ swarm.Claimer          = (*Store)(nil)
 )
 
 // Store returns the node id as a store. keep, which may be nil, is given every
