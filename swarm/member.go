@@ -107,18 +107,7 @@ func (m *member) reopen(ctx context.Context) error {
 	return nil
 }
 
-// put stores a shard unless the member is out of use.
-func (m *member) put(ctx context.Context, id blockstore.ShardID, shard []byte) error {
-	if err := m.writable(); err != nil {
-		return fmt.Errorf("store %s: %w", m.Name, err)
-	}
-	if err := m.ask(ctx, m.swarm.Patience().Limit, func() error { return m.Store.Put(ctx, id, shard) }); err != nil {
-		return fmt.Errorf("store %s: %w", m.Name, err)
-	}
-	return nil
-}
-
-// putPiece is put for a shard whose id the coder has just computed.
+// putPiece stores a shard unless the member is out of use.
 func (m *member) putPiece(ctx context.Context, p blockstore.Piece) error {
 	if err := m.writable(); err != nil {
 		return fmt.Errorf("store %s: %w", m.Name, err)
