@@ -2,6 +2,7 @@ package fsnode
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"maps"
@@ -260,6 +261,9 @@ func (v *Volume) write(ctx context.Context, b *batch) error {
 	bytes := make(chan error, 1)
 	go func() { bytes <- v.syncBytes(ctx, b, positions) }()
 	err = v.writeRows(ctx, b, positions, sync.OnceValue(func() error { return <-bytes }))
+	if errors.Is(err, sql.ErrTxDone) && ctx.Err() != nil {
+		err = ctx.Err() // which ended the transaction
+	}
 	if err != nil {
 		return err
 	}

@@ -497,3 +497,32 @@ func (r *rig) setAway(away bool) {
 	defer r.backend.mu.Unlock()
 	r.backend.away = away
 }
+
+// TestSaveThatIsGivenUp: whoever gives up waiting for a save hears that, and not
+// what became of its transaction; the next save has everything.
+func TestSaveThatIsGivenUp(t *testing.T) {
+	r := newRig(t, nil)
+	for i := range 50 {
+		ino := r.create(RootIno, fmt.Sprint("f", i), noise(uint64(i), 20_000))
+		ctx, cancel := context.WithCancel(bg)
+		go func() {
+			time.Sleep(time.Duration(i) * 20 * time.Microsecond) // somewhere within the save
+			cancel()
+		}()
+		if err := r.v.save(ctx); err != nil && !errors.Is(err, context.Canceled) {
+			t.Fatalf("save %d of inode %d: %v", i, ino, err)
+		}
+		cancel()
+	}
+	if err := r.v.save(bg); err != nil {
+		t.Fatal(err)
+	}
+	r.crash()
+	r.open()
+	for i := range 50 {
+		ino, err := r.lookup(RootIno, fmt.Sprint("f", i))
+		if err != nil || !bytes.Equal(r.read(ino), noise(uint64(i), 20_000)) {
+			t.Errorf("file %d: %v", i, err)
+		}
+	}
+}
