@@ -21,6 +21,7 @@ type sight struct {
 	d      blockstore.Descriptor
 	order  []int
 	shards []decide.Shard
+	unsure bool // somebody who answers otherwise left a question open
 }
 
 // question is a shard that a member is asked for.
@@ -62,15 +63,17 @@ func (s *scene) presume(v *sight) {
 	for rank, m := range v.order[:min(int(v.d.Class.N), len(v.order))] {
 		switch {
 		case s.members[m].Wrong || s.reads(m) && !s.silent[m]:
+			continue
 		case v.shards[rank].Holder == decide.Nobody:
-			s.enter(&v.shards[rank], m)
+			s.enter(v, rank, m)
 		default:
 			silent = append(silent, m)
 		}
+		v.unsure = v.unsure || s.reads(m)
 	}
 	for i := range v.shards {
 		if v.shards[i].Holder == decide.Nobody && len(silent) > 0 {
-			s.enter(&v.shards[i], silent[0])
+			s.enter(v, i, silent[0])
 			silent = silent[1:]
 		}
 	}
@@ -123,7 +126,7 @@ func (s *scene) ask(ctx context.Context, sights []sight, questions map[int][]que
 				}
 				for i, q := range part {
 					if held[i] {
-						s.enter(&sights[q.stripe].shards[q.shard], m)
+						s.enter(&sights[q.stripe], q.shard, m)
 					}
 				}
 				mu.Unlock()
@@ -150,9 +153,15 @@ func (s *scene) askOne(ctx context.Context, m int, sights []sight, part []questi
 }
 
 // enter notes a holder; of several the one that proved last counts, and of
-// those the first member.
-func (s *scene) enter(sh *decide.Shard, m int) {
-	proved := s.members[m].Proved
+// those the first member. Of shards that are equal, as all are with k = 1, a
+// member has one.
+func (s *scene) enter(v *sight, shard, m int) {
+	for i, other := range v.shards {
+		if i != shard && other.Holder == m && v.d.Shards[i] == v.d.Shards[shard] {
+			return
+		}
+	}
+	sh, proved := &v.shards[shard], s.members[m].Proved
 	if sh.Holder == decide.Nobody || proved > sh.Proved || proved == sh.Proved && m < sh.Holder {
 		sh.Holder, sh.Proved = m, proved
 	}

@@ -22,6 +22,7 @@ const (
 type sighting struct {
 	turn  swarm.MemberID // whose task the stripe was
 	fate  decide.Fate
+	again bool   // something was to be done, and may have failed, or was not to be found out
 	views uint64 // how often the view had changed
 	round uint64
 	pass  uint64 // in which the node was last seen to know the stripe
@@ -65,12 +66,10 @@ func (r *Repairer) lookAt(ctx context.Context, stripes []blockstore.Descriptor, 
 			return err // half an answer looks like a loss
 		}
 		turn := s.turn(v)
+		again := (turn == r.o.Self || watched(v.d)) && r.consider(s, v, now) || v.unsure
 		r.remember(v.d.Address, sighting{
-			turn: turn, fate: r.o.Policy.Fate(v.d.Class, v.shards, s.nodes, now), views: views, round: round,
+			turn: turn, fate: r.o.Policy.Fate(v.d.Class, v.shards, s.nodes, now), again: again, views: views, round: round,
 		})
-		if turn == r.o.Self || watched(v.d) {
-			r.consider(s, v, now)
-		}
 	}
 	return nil
 }
@@ -78,7 +77,7 @@ func (r *Repairer) lookAt(ctx context.Context, stripes []blockstore.Descriptor, 
 // turn returns whose task a stripe is, "" for nobody's.
 func (s *scene) turn(v sight) swarm.MemberID {
 	m := decide.Turn(v.order, func(m int) bool {
-		return s.reads(m) && slices.ContainsFunc(v.shards, func(sh decide.Shard) bool { return sh.Holder == m })
+		return s.reads(m) && !s.silent[m] && slices.ContainsFunc(v.shards, func(sh decide.Shard) bool { return sh.Holder == m })
 	})
 	if m == decide.Nobody {
 		return ""
@@ -101,7 +100,7 @@ func (r *Repairer) asks(s *scene, d blockstore.Descriptor, round uint64) bool {
 	if was.turn != r.o.Self && was.turn != "" && s.live(was.turn) {
 		return false
 	}
-	return was.views != r.views || was.fate.Urgency.Due() || round-was.round >= anyway
+	return was.views != r.views || was.again || was.fate.Urgency.Due() || round-was.round >= anyway
 }
 
 func (r *Repairer) remember(addr blockstore.Address, l sighting) {
