@@ -2,7 +2,6 @@ package fsnode
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"maps"
@@ -261,9 +260,6 @@ func (v *Volume) write(ctx context.Context, b *batch) error {
 	bytes := make(chan error, 1)
 	go func() { bytes <- v.syncBytes(ctx, b, positions) }()
 	err = v.writeRows(ctx, b, positions, sync.OnceValue(func() error { return <-bytes }))
-	if errors.Is(err, sql.ErrTxDone) && ctx.Err() != nil {
-		err = ctx.Err() // which ended the transaction
-	}
 	if err != nil {
 		return err
 	}
@@ -282,9 +278,15 @@ func (v *Volume) write(ctx context.Context, b *batch) error {
 // bytes returns nil. It does not return before bytes does.
 func (v *Volume) writeRows(ctx context.Context, b *batch, positions []cache.JournalPos, bytes func() error) error {
 	defer bytes() // after an error, too: what it uses is the caller's
+	failed := func(err error) error {
+		if ctx.Err() != nil {
+			return ctx.Err() // which ended the transaction, and closed its statements
+		}
+		return full(err)
+	}
 	tx, err := v.db.w.BeginTx(ctx, nil)
 	if err != nil {
-		return full(fmt.Errorf("begin: %w", err))
+		return failed(fmt.Errorf("begin: %w", err))
 	}
 	defer tx.Rollback()
 	w := v.db.rowWriter(ctx, tx)
@@ -293,14 +295,14 @@ func (v *Volume) writeRows(ctx context.Context, b *batch, positions []cache.Jour
 		err = w.value("save", v.guard.gen+1)
 	}
 	if err != nil {
-		return full(err)
+		return failed(err)
 	}
 	if err := bytes(); err != nil {
 		return err
 	}
 	failpoint.Hit(failpoint.MetaWriting)
 	if err := tx.Commit(); err != nil {
-		return full(fmt.Errorf("commit: %w", err))
+		return failed(fmt.Errorf("commit: %w", err))
 	}
 	failpoint.Hit(failpoint.MetaCommitted)
 	w.keep()
