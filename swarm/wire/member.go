@@ -25,10 +25,12 @@ const (
 
 // Operations of ProofProtocol.
 const (
-	OpInventory Op = 1 // Blob(round) → Blob(signed inventory root)
+	OpInventory Op = 1 // Blob() → Blob(the newest statement of what the node holds)
 	OpChallenge Op = 2 // Blob(challenge) → Blob(answer)
-	OpBeacon    Op = 3 // Blob(commit or reveal) → Blob()
+	OpBeacon    Op = 3 // Blob(statement or reveal) → Blob()
 	OpVerdicts  Op = 4 // Blob(verdicts) → Blob(verdicts): tell each other
+	OpPlace     Op = 5 // Blob(shard ids) → Blob(where they are in the inventory)
+	OpEvidence  Op = 6 // Blob(id) → Blob(evidence)
 )
 
 // MaxBlob is the largest message of these protocols in bytes.

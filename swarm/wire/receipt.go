@@ -68,7 +68,7 @@ func (r *Receipt) Verify() error {
 	if err != nil {
 		return err
 	}
-	if err := verify(r.Node, b, r.Sig[:]); err != nil {
+	if err := VerifySignature(r.Node, b, r.Sig[:]); err != nil {
 		return fmt.Errorf("verify receipt of %s: %w", r.Node, err)
 	}
 	return nil
@@ -110,7 +110,7 @@ func (k *KeepSet) Verify(filter []byte) error {
 	if blake3.Sum256(filter) != k.Filter || len(filter) != int(k.Size) {
 		return fmt.Errorf("verify keep-set of %s: %w: another filter", k.Principal, blockstore.ErrCorrupt)
 	}
-	if err := verify(k.Principal, b, k.Sig[:]); err != nil {
+	if err := VerifySignature(k.Principal, b, k.Sig[:]); err != nil {
 		return fmt.Errorf("verify keep-set of %s: %w", k.Principal, err)
 	}
 	return nil
@@ -122,8 +122,9 @@ func (k *KeepSet) signed() ([]byte, error) {
 	return blockstore.AppendMarshal([]byte(keepDomain), &bare)
 }
 
-// verify checks a member's signature: its id holds its key.
-func verify(by swarm.MemberID, message, sig []byte) error {
+// VerifySignature reports, as blockstore.ErrCorrupt, what a member did not sign:
+// its id holds its key.
+func VerifySignature(by swarm.MemberID, message, sig []byte) error {
 	id, err := peer.Decode(string(by))
 	if err != nil {
 		return fmt.Errorf("%w: %w", blockstore.ErrCorrupt, err)
