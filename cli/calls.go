@@ -10,6 +10,7 @@ const (
 	callUpgrade      = "upgrade"
 	callSync         = "sync"
 	callStatus       = "status"
+	callAudit        = "audit"
 	callCheck        = "check"
 	callLog          = "log"
 	callSnapshot     = "snapshot"

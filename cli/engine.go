@@ -100,6 +100,8 @@ func (e *engine) calls() map[string]callFunc {
 		callRestore:      typed(e.restore),
 		callClone:        typed(e.clone),
 		callInfo:         typed(e.info),
+		callAudit:        typed(e.audit),
+		callNodeAudit:    typed(e.nodeAudit),
 		callCacheDrop:    typed(e.cacheDrop),
 		callVolumeCreate: typed(e.volumeCreate),
 		callVolumeList:   typed(e.volumeList),

@@ -17,12 +17,14 @@ import (
 	"pifs/blockstore"
 	"pifs/cli/home"
 	"pifs/swarm"
+	"pifs/swarm/audit"
 	"pifs/swarm/decide"
 	"pifs/swarm/meet"
 	"pifs/swarm/member"
 	nodestore "pifs/swarm/node"
 	"pifs/swarm/peer"
 	"pifs/swarm/repair"
+	"pifs/swarm/wire"
 )
 
 func nodeCommand(env Env) *cli.Command {
@@ -53,7 +55,9 @@ type node struct {
 	host     *peer.Host
 	meeting  *meet.Meeting
 	shards   *nodestore.Node  // nil of a principal, or while it does not serve
+	auditor  *audit.Auditor   // nil if shards is
 	repairer *repair.Repairer // nil if shards is
+	alarmed  chan struct{}    // a shard is bad: look for more
 	log      *slog.Logger
 
 	ctx     context.Context // ends with close
@@ -76,7 +80,7 @@ func openNode(h *home.Home, log *slog.Logger, serve bool) (n *node, err error) {
 	if err != nil {
 		return nil, err
 	}
-	n = &node{home: h, book: book, log: log, left: make(chan struct{})}
+	n = &node{home: h, book: book, log: log, left: make(chan struct{}), alarmed: make(chan struct{}, 1)}
 	if n.config, err = h.Node(); err != nil {
 		return nil, err
 	}
@@ -113,10 +117,15 @@ func (n *node) openShards() (err error) {
 	if err != nil {
 		return err
 	}
+	if n.auditor, err = n.newAuditor(); err != nil {
+		return err
+	}
 	if n.repairer, err = n.newRepairer(); err != nil {
 		return err
 	}
 	n.host.HandleShards(n.shards, n.shards)
+	n.host.Handle(wire.ProofProtocol, n.auditor)
+	n.running.Go(func() { n.auditor.Run(n.ctx) })
 	n.running.Go(func() { n.repairer.Run(n.ctx) })
 	n.running.Go(n.sweep)
 	n.running.Go(n.scrub)
@@ -144,7 +153,8 @@ func (n *node) sweep() {
 
 // Shards are read again and again, slowly, to find what the disk altered.
 const (
-	scrubRate  = 8 << 20 // bytes per second
+	scrubRate  = 8 << 20  // bytes per second
+	hastyRate  = 64 << 20 // when one was found to be bad
 	scrubPause = time.Hour
 )
 
@@ -153,12 +163,15 @@ func (n *node) scrub() {
 	tick := time.NewTicker(scrubPause)
 	defer tick.Stop()
 	for {
+		rate := int64(scrubRate)
 		select {
 		case <-n.ctx.Done():
 			return
 		case <-tick.C:
+		case <-n.alarmed:
+			rate = hastyRate
 		}
-		if did, err := n.shards.Scrub(n.ctx, scrubRate); err != nil && n.ctx.Err() == nil {
+		if did, err := n.shards.Scrub(n.ctx, rate); err != nil && n.ctx.Err() == nil {
 			n.log.Warn("scrub", "err", err)
 		} else if did.Bad > 0 {
 			n.log.Warn("scrubbed", "shards", did.Shards, "bytes", did.Bytes, "bad", did.Bad)
@@ -201,6 +214,9 @@ func (n *node) close() error {
 	n.running.Wait()
 	n.meeting.Close()
 	err := n.host.Close()
+	if n.auditor != nil {
+		err = errors.Join(err, n.auditor.Close())
+	}
 	if n.shards != nil {
 		err = errors.Join(err, n.shards.Close())
 	}

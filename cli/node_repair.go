@@ -13,13 +13,18 @@ const repairRate = 64 << 20
 
 // newRepairer makes what has the node look after the stripes that it knows.
 func (n *node) newRepairer() (*repair.Repairer, error) {
-	g := n.book.Genesis()
-	round := max(int64(g.Params.Round), decide.MinRound)
+	rounds := n.rounds()
 	return repair.New(repair.Options{
-		Self: n.identity.ID, View: repair.NewNetwork(n.book, n.host, n.shards, nodeWeight, nil), Stripes: n.shards,
-		Rounds: decide.Rounds{Start: g.Created, Length: round}, Policy: decide.PolicyFor(round),
+		Self: n.identity.ID, View: repair.NewNetwork(n.book, n.host, n.shards, nodeWeight, n.auditor), Stripes: n.shards,
+		Rounds: rounds, Policy: decide.PolicyFor(rounds.Length),
 		Rate: repairRate, Log: n.log,
 	})
+}
+
+// rounds are those of the swarm.
+func (n *node) rounds() decide.Rounds {
+	g := n.book.Genesis()
+	return decide.Rounds{Start: g.Created, Length: max(int64(g.Params.Round), decide.MinRound)}
 }
 
 // repairLine is what a node tells of the stripes that it looks after: those of

@@ -16,6 +16,7 @@ import (
 // The names of what the place of a home in a swarm can be asked, whether or
 // not an engine is open.
 const (
+	callNodeAudit   = "node-audit"
 	callNodeStatus  = "node-status"
 	callSwarmForget = "swarm-forget"
 	callSwarmRemove = "swarm-remove"
@@ -27,6 +28,7 @@ var _ control.Handler = (*node)(nil)
 // calls is the table of everything that a node can be asked.
 func (n *node) calls() map[string]callFunc {
 	return map[string]callFunc{
+		callNodeAudit:   typed(n.audit),
 		callNodeStatus:  typed(n.status),
 		callSwarmForget: typed(n.forceLeave),
 		callSwarmRemove: typed(n.remove),

@@ -43,6 +43,7 @@ type nodeStatusResult struct {
 	Free         uint64   `json:"free"`     // bytes that it would still take
 
 	Repair *repairLine `json:"repair,omitempty"` // told while it runs
+	Proofs *proofsLine `json:"proofs,omitempty"` // told while it runs
 
 	Swarm     string `json:"swarm,omitempty"` // name; empty: none was joined
 	SwarmID   string `json:"swarmID,omitempty"`
@@ -94,6 +95,7 @@ func printNodeStatus(out io.Writer, r nodeStatusResult) error {
 		fmt.Fprintf(w, "capacity\t%s\n", size(r.Capacity))
 		if r.PID != 0 {
 			fmt.Fprintf(w, "stored\t%s\t%d shards, %s free\n", size(int64(r.Stored)), r.Shards, size(int64(r.Free)))
+			r.Proofs.print(w)
 			r.Repair.print(w)
 		}
 	} else {
@@ -174,6 +176,6 @@ func (n *node) status(ctx context.Context, _ none, _ emitter) (nodeStatusResult,
 		return r, err
 	}
 	r.Shards, r.Stored, r.Free = used.Shards, used.Bytes, used.Free
-	r.Repair = newRepairLine(n.repairer.Status())
+	r.Repair, r.Proofs = newRepairLine(n.repairer.Status()), n.proofs()
 	return r, nil
 }

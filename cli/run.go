@@ -56,7 +56,7 @@ func newApp(env Env) *cli.App {
 // commands lists every command; each has a file of its own.
 func commands(env Env) []*cli.Command {
 	return []*cli.Command{
-		mountCommand(env), umountCommand(env), upgradeCommand(env), syncCommand(env), statusCommand(env), checkCommand(env),
+		mountCommand(env), umountCommand(env), upgradeCommand(env), syncCommand(env), statusCommand(env), checkCommand(env), auditCommand(env),
 		logCommand(env), snapshotCommand(env), diffCommand(env), restoreCommand(env), cloneCommand(env),
 		pruneCommand(env), infoCommand(env), cacheCommand(env), volumeCommand(env), keyCommand(env), nodeCommand(env), swarmCommand(env), completionCommand(env),
 		versionCommand(env),

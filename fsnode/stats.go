@@ -3,6 +3,7 @@ package fsnode
 import (
 	"context"
 	"fmt"
+	"path"
 	"strings"
 	"syscall"
 	"time"
@@ -112,6 +113,52 @@ func (v *Volume) Info(ctx context.Context, p string) (FileInfo, error) {
 	i, err := v.infoOf(ctx, in.ino)
 	i.Path = p
 	return i, err
+}
+
+// EachStripe calls fn for each stripe that holds content of the files at or below a path, and with
+// the path of the file, in order. It commits what is fresh first. A block that several runs share comes as often.
+func (v *Volume) EachStripe(ctx context.Context, p string, fn func(file string, d blockstore.Descriptor) error) error {
+	var h HeadInfo
+	var err error
+	if v.o.ReadOnly {
+		h, _, err = v.lastHead()
+	} else {
+		h, err = v.Commit(ctx, "", nil)
+	}
+	if err != nil {
+		return fmt.Errorf("list stripes: %w", err)
+	}
+	p = cleanPath(p)
+	it, err := v.itemAt(ctx, &h, p)
+	if err == nil {
+		err = v.eachStripe(ctx, p, &it, fn)
+	}
+	if err != nil {
+		return fmt.Errorf("list stripes of %q: %w", p, err)
+	}
+	return nil
+}
+
+func (v *Volume) eachStripe(ctx context.Context, p string, it *headItem, fn func(file string, d blockstore.Descriptor) error) error {
+	if it.isDir() {
+		return v.eachItem(ctx, it, func(name string, child *headItem) error {
+			return v.eachStripe(ctx, path.Join(p, name), child, fn)
+		})
+	}
+	exts, err := it.extents(ctx, v)
+	if err != nil {
+		return err
+	}
+	for _, e := range exts {
+		d, err := v.o.Blocks.Descriptor(ctx, e.Ref.Address)
+		if err != nil {
+			return err
+		}
+		if err := fn(p, d); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (v *Volume) infoOf(ctx context.Context, ino Ino) (FileInfo, error) {

@@ -123,6 +123,7 @@ type nodeStatus struct {
 	Addrs                       []string
 	Operator, Jurisdiction, Key string
 	Repair                      struct{ Passes, Endangered, Queue, Repaired int }
+	Proofs                      struct{ Recent, Convicted, Leaves int }
 }
 
 func (s *site) node() (r nodeStatus) {
@@ -164,8 +165,13 @@ func (s *site) nodes() (r nodeList) {
 
 func (s *site) decode(v any, args ...string) {
 	s.t.Helper()
-	if err := json.Unmarshal([]byte(s.pifs(args...)), v); err != nil {
-		s.t.Fatalf("pifs %q: %v", args, err)
+	s.parse(v, s.pifs(args...))
+}
+
+func (s *site) parse(v any, text string) {
+	s.t.Helper()
+	if err := json.Unmarshal([]byte(text), v); err != nil {
+		s.t.Fatalf("%v in what pifs printed: %q", err, text)
 	}
 }
 

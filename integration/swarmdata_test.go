@@ -44,7 +44,7 @@ func TestSwarmStoresFiles(t *testing.T) {
 // nothing, rebuild what those held: with two more of them off the file reads
 // back, which needs three shards of each stripe that had five.
 func TestSwarmHeals(t *testing.T) {
-	nodes := foundedWith(t, "4s", "DE", "CH", "JP", "US", "BR", "IS", "CA")
+	nodes := foundedWith(t, "8s", "DE", "CH", "JP", "US", "BR", "IS", "CA")
 	user := newSites(t, 1)[0]
 	user.pifs("swarm", "join", strings.TrimSpace(nodes[0].pifs("swarm", "invite")))
 	user.mount()

@@ -3,6 +3,7 @@ package swarm
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"pifs/blockstore"
 )
@@ -114,4 +115,51 @@ func conditionOf(shard []byte, d blockstore.Descriptor, err error) Condition {
 	default:
 		return Unreachable
 	}
+}
+
+// LeafGetter is a Store that can show a single leaf of a shard.
+type LeafGetter interface {
+	// Leaf returns a leaf, checked against the shard's id.
+	Leaf(ctx context.Context, id blockstore.ShardID, leaf int) ([]byte, error)
+}
+
+// Sample reads one leaf of shard i of a stripe from its home or, failing that,
+// from any other member that has it, and checks it against the shard's id. It
+// tells who had it, or what its home said.
+func (s *Swarm) Sample(ctx context.Context, d blockstore.Descriptor, i, leaf int) ShardHealth {
+	order := s.view.Load().rank(d)
+	h := ShardHealth{Index: i, ID: d.Shards[i], Condition: Missing}
+	for at, m := range slices.Concat(order[min(i, len(order)):min(i+1, len(order))], s.others(d, order, i)) {
+		c, err := s.sample(ctx, d, m, i, leaf)
+		if at == 0 || c == OK {
+			h.Member, h.Name, h.Condition, h.Err = m.ID, m.Name, c, err
+		}
+		if c == OK {
+			break
+		}
+	}
+	return h
+}
+
+func (s *Swarm) sample(ctx context.Context, d blockstore.Descriptor, m *member, i, leaf int) (Condition, error) {
+	g, ok := m.Store.(LeafGetter)
+	if !ok {
+		return s.examine(ctx, d, m, i, true)
+	}
+	if err := m.probe(ctx); err != nil {
+		return Unreachable, err
+	}
+	err := m.ask(ctx, s.Patience().Limit, func() error {
+		_, err := g.Leaf(ctx, d.Shards[i], leaf)
+		return err
+	})
+	switch {
+	case err == nil:
+		return OK, nil
+	case errors.Is(err, blockstore.ErrNotFound):
+		return Missing, err
+	case errors.Is(err, blockstore.ErrCorrupt):
+		return Corrupt, err
+	}
+	return Unreachable, err
 }

@@ -45,6 +45,7 @@ type Options struct {
 	Shards    Shards
 	Rounds    decide.Rounds
 	Leaves    int              // that a challenge asks for, 1 … proof.MaxLeaves
+	Alarm     func()           // is called when a shard that was stated cannot be read; may be nil
 	Now       func() time.Time // time.Now if nil
 	Log       *slog.Logger
 }

@@ -270,3 +270,29 @@ func (a *Auditor) hear(ctx context.Context) {
 		a.o.Log.Debug("no verdicts were heard", "node", whom, "err", err)
 	}
 }
+
+// Stated asks a node for its newest statement.
+func Stated(ctx context.Context, net Net, in [32]byte, node swarm.MemberID) (*proof.Statement, error) {
+	b, err := net.Ask(ctx, node, wire.ProofProtocol, wire.OpInventory, nil, maxNote)
+	if err != nil {
+		return nil, fmt.Errorf("ask %s what it holds: %w", node, err)
+	}
+	s := &proof.Statement{}
+	if err := decode(b, s); err != nil {
+		return nil, fmt.Errorf("ask %s what it holds: %w", node, err)
+	}
+	if s.Swarm != in || s.Node != node {
+		return nil, fmt.Errorf("ask %s what it holds: %w: a statement of somebody else", node, wire.ErrProtocol)
+	}
+	return s, s.Verify()
+}
+
+// own is a node as it asks itself.
+type own struct{ a *Auditor }
+
+// Own returns the way to the node itself, which has no connection.
+func (a *Auditor) Own() Net { return own{a} }
+
+func (o own) Ask(ctx context.Context, _ swarm.MemberID, _ string, op wire.Op, request []byte, _ int) ([]byte, error) {
+	return o.a.Serve(ctx, op, o.a.o.Self.ID, request)
+}

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"pifs/blockstore"
@@ -73,6 +74,9 @@ func (a *Auditor) answer(ctx context.Context, request []byte) ([]byte, error) {
 	var buf []byte
 	answer, err := proof.Respond(&c, s.inventory, func(id blockstore.ShardID) (shard []byte, err error) {
 		buf, err = a.o.Shards.Get(ctx, a.o.Self.ID, id, buf[:0])
+		if (errors.Is(err, blockstore.ErrNotFound) || errors.Is(err, blockstore.ErrCorrupt)) && a.o.Alarm != nil {
+			a.o.Alarm()
+		}
 		return buf, err
 	})
 	if err != nil {

@@ -206,6 +206,12 @@ func (s *Store) GetRaw(ctx context.Context, id blockstore.ShardID, off, n int) (
 	return blockstore.Lent{Bytes: slice}, nil
 }
 
+// Leaf returns a leaf of a shard, which the node proves; see swarm.LeafGetter.
+func (s *Store) Leaf(ctx context.Context, id blockstore.ShardID, leaf int) ([]byte, error) {
+	l, err := s.GetRaw(ctx, id, leaf*blockstore.LeafSize, 1)
+	return l.Bytes, err
+}
+
 // Has reports whether the node says that it holds a shard; see
 // blockstore.Store. Possesses is for those who do not take its word.
 func (s *Store) Has(ctx context.Context, id blockstore.ShardID) (bool, error) {
