@@ -97,6 +97,35 @@ func (c *Coder) Rebuild(d Descriptor, shards [][]byte) error {
 	return nil
 }
 
+// Fill computes those of pieces, one for each shard of a class and all of one
+// size, that are nil: a stripe's shards, or what stands at the same place in
+// each of them. With fewer than k pieces the error is ErrLost.
+func (c *Coder) Fill(class Class, pieces [][]byte) error {
+	if !class.Valid() || len(pieces) != int(class.N) {
+		return fmt.Errorf("fill %d pieces of class %v: %w", len(pieces), class, ErrFormat)
+	}
+	if have := count(pieces); have < int(class.K) {
+		return fmt.Errorf("fill pieces: %w: %d of %d needed", ErrLost, have, class.K)
+	}
+	if class.K == 1 {
+		one := firstOf(pieces)
+		for i := range pieces {
+			if pieces[i] == nil {
+				pieces[i] = slices.Clone(one)
+			}
+		}
+		return nil
+	}
+	code, err := c.code(class)
+	if err == nil {
+		err = code.Reconstruct(pieces)
+	}
+	if err != nil {
+		return fmt.Errorf("fill pieces: %w", err)
+	}
+	return nil
+}
+
 func checkStripe(d Descriptor, shards [][]byte) error {
 	if err := d.Validate(); err != nil {
 		return err

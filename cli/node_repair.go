@@ -3,8 +3,12 @@ package cli
 import (
 	"fmt"
 	"io"
+	"path/filepath"
 
+	"pifs/blockstore"
+	"pifs/swarm"
 	"pifs/swarm/decide"
+	"pifs/swarm/proof"
 	"pifs/swarm/repair"
 )
 
@@ -17,8 +21,17 @@ func (n *node) newRepairer() (*repair.Repairer, error) {
 	return repair.New(repair.Options{
 		Self: n.identity.ID, View: repair.NewNetwork(n.book, n.host, n.shards, nodeWeight, n.auditor), Stripes: n.shards,
 		Rounds: rounds, Policy: decide.PolicyFor(rounds.Length),
-		Rate: repairRate, Log: n.log,
+		Rate: repairRate, Expose: n.expose, Log: n.log,
 	})
+}
+
+// expose keeps what shows that a stripe was put malformed.
+func (n *node) expose(m *proof.Malformed) error {
+	raw, err := blockstore.Marshal(m)
+	if err != nil {
+		return err
+	}
+	return swarm.ReplaceFile(filepath.Join(n.home.NodeDir(), "proofs", fmt.Sprintf("malformed.%v", m.Stripe.Address)), raw)
 }
 
 // rounds are those of the swarm.
@@ -38,6 +51,7 @@ type repairLine struct {
 	Rebuilt    int64  `json:"rebuilt"`    // shards of them
 	Bytes      int64  `json:"bytes"`      // read and written for that
 	Failed     int64  `json:"failed"`     // tries without success
+	Malformed  int    `json:"malformed"`  // stripes that their writers made so that nobody can repair them
 
 	// Any so many may fail at once and cost no stripe, as it stands; -1 if one is
 	// too few as it is.
@@ -49,7 +63,7 @@ type repairLine struct {
 func newRepairLine(s repair.Status) *repairLine {
 	l := &repairLine{
 		Passes: s.Passes, Stripes: s.Survey.Stripes, Queue: s.Queue, Repaired: s.Counts.Stripes, Rebuilt: s.Shards, Bytes: s.Bytes,
-		Failed: s.Failed, Nodes: s.Survey.Nodes, Operators: s.Survey.Operators, Jurisdictions: s.Survey.Places,
+		Failed: s.Failed, Malformed: s.Malformed, Nodes: s.Survey.Nodes, Operators: s.Survey.Operators, Jurisdictions: s.Survey.Places,
 	}
 	for u, count := range s.Survey.ByUrgency {
 		if decide.Urgency(u).Due() {

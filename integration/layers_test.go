@@ -28,7 +28,7 @@ func layers() map[string][]string {
 		"swarm/node":           {"blockstore", "swarm", "swarm/decide", "swarm/wire"},
 		"swarm/proof":          {"blockstore", "swarm", "swarm/wire"},
 		"swarm/audit":          {"blockstore", "swarm", "swarm/decide", "swarm/member", "swarm/proof", "swarm/wire"},
-		"swarm/repair":         {"blockstore", "swarm", "swarm/decide", "swarm/member", "swarm/node", "swarm/peer", "swarm/wire"},
+		"swarm/repair":         {"blockstore", "swarm", "swarm/decide", "swarm/member", "swarm/node", "swarm/peer", "swarm/proof", "swarm/wire"},
 		"cache":                {"blockstore", "blockstore/failpoint"},
 		"fsnode/mst":           {"blockstore"},
 		"fsnode/session":       {},

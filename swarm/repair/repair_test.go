@@ -13,6 +13,7 @@ import (
 	"pifs/blockstore"
 	"pifs/blockstore/blocktest"
 	"pifs/swarm/decide"
+	"pifs/swarm/proof"
 )
 
 // Nodes die; the others make every stripe whole again, each stripe once.
@@ -165,9 +166,26 @@ func TestFalseDescriptors(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.kill(order[0], order[1])
+	shown := 0
+	for _, r := range c.nodes {
+		r.o.Expose = func(m *proof.Malformed) error {
+			shown++
+			if m.Stripe.Address != c.stripes[0].Address || m.Verify(c.coder) != nil {
+				t.Error("what is shown is not so")
+			}
+			return nil
+		}
+	}
 	c.pass()
-	if n := c.counts(); n.Shards != 0 || n.Failed == 0 {
-		t.Errorf("%+v", n)
+	first := c.counts()
+	if first.Shards != 0 || first.Failed == 0 || shown == 0 {
+		t.Errorf("%+v, shown %d times", first, shown)
+	}
+	for range 3 {
+		c.pass()
+	}
+	if n := c.counts(); n.Failed > int64(len(c.nodes)) {
+		t.Errorf("%d tries at what nobody can repair", n.Failed)
 	}
 }
 

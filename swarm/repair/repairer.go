@@ -10,6 +10,7 @@ import (
 	"pifs/blockstore"
 	"pifs/swarm"
 	"pifs/swarm/decide"
+	"pifs/swarm/proof"
 )
 
 // Options say how a node repairs.
@@ -23,7 +24,12 @@ type Options struct {
 	Workers int                    // stripes that are repaired at the same time, 2 if zero
 	Changed func() <-chan struct{} // a channel that closes when the view changed much; may be nil
 	Now     func() time.Time       // time.Now if nil
-	Log     *slog.Logger
+
+	// Expose is told of each stripe that no code makes: what a writer put is not
+	// what its descriptor says. May be nil.
+	Expose func(*proof.Malformed) error
+
+	Log *slog.Logger
 }
 
 const (
@@ -47,6 +53,8 @@ type Repairer struct {
 	survey decide.Survey // of the last pass
 	passes uint64
 	done   Counts
+
+	malformed map[blockstore.Address]bool // stripes that nobody can repair
 }
 
 // Counts are what was done since the start.
@@ -59,9 +67,10 @@ type Counts struct {
 
 // Status is what an operator sees.
 type Status struct {
-	Queue  int           // stripes that wait for repair
-	Passes uint64        // looks at everything that were ended
-	Survey decide.Survey // of the stripes that were this node's task in the last of them
+	Queue     int           // stripes that wait for repair
+	Passes    uint64        // looks at everything that were ended
+	Survey    decide.Survey // of the stripes that were this node's task in the last of them
+	Malformed int           // stripes that were put so that nobody can repair them
 	Counts
 }
 
@@ -83,7 +92,7 @@ func New(o Options) (*Repairer, error) {
 		o: o, coder: blockstore.NewCoder(), queue: decide.NewQueue(queueLimit),
 		known:  make(map[blockstore.Address]blockstore.Descriptor),
 		seen:   make(map[blockstore.Address]sighting),
-		budget: decide.Budget{Rate: o.Rate, Burst: burst},
+		budget: decide.Budget{Rate: o.Rate, Burst: burst}, malformed: make(map[blockstore.Address]bool),
 	}, nil
 }
 
@@ -91,7 +100,7 @@ func New(o Options) (*Repairer, error) {
 func (r *Repairer) Status() Status {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return Status{Queue: r.queue.Len(), Passes: r.passes, Survey: r.survey, Counts: r.done}
+	return Status{Queue: r.queue.Len(), Passes: r.passes, Survey: r.survey, Malformed: len(r.malformed), Counts: r.done}
 }
 
 // Run makes a pass in each round, at this node's own time in it, and when
@@ -151,7 +160,7 @@ func (r *Repairer) consider(s *scene, v sight, now int64) (due bool) {
 	plan := r.plan(s, v, now)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !plan.Due() {
+	if !plan.Due() || r.malformed[v.d.Address] {
 		r.queue.Remove(v.d.Address)
 		delete(r.known, v.d.Address)
 		return false

@@ -11,6 +11,7 @@ import (
 
 	"pifs/blockstore"
 	"pifs/swarm/decide"
+	"pifs/swarm/proof"
 )
 
 // drain repairs what is queued until nothing is left.
@@ -99,7 +100,7 @@ func (r *Repairer) rebuild(ctx context.Context, s *scene, v sight) (put, read in
 	}
 	plan := r.plan(s, v, r.o.Now().Unix()) // with those that turned out to be wrong
 	if err := r.coder.Rebuild(v.d, shards); err != nil {
-		return 0, read, err
+		return 0, read, errors.Join(err, r.expose(ctx, s, v, shards))
 	}
 	errs := make([]error, len(plan.Moves))
 	var wg sync.WaitGroup
@@ -113,6 +114,36 @@ func (r *Repairer) rebuild(ctx context.Context, s *scene, v sight) (put, read in
 		}
 	}
 	return put, read, errors.Join(errs...)
+}
+
+// expose notes a stripe that no code makes, which nobody can repair, and shows
+// it to whoever wants to know if one shard more is to be had.
+func (r *Repairer) expose(ctx context.Context, s *scene, v sight, shards [][]byte) error {
+	for _, i := range s.sources(v) {
+		if shards[i] != nil {
+			continue
+		}
+		var err error
+		if shards[i], err = s.get(ctx, v, i); err != nil {
+			shards[i] = nil
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+		}
+	}
+	r.mu.Lock()
+	if len(r.malformed) < memory {
+		r.malformed[v.d.Address] = true
+	}
+	r.mu.Unlock()
+	m, err := proof.FindMalformed(r.coder, v.d, shards)
+	if errors.Is(err, blockstore.ErrNotFound) {
+		return nil // its address is another's, which only all of it shows
+	}
+	if err == nil && r.o.Expose != nil {
+		err = r.o.Expose(m)
+	}
+	return err
 }
 
 // fetch reads k shards from their holders, and turns to others for what is not
