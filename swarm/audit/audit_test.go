@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -240,6 +241,47 @@ func TestRefusals(t *testing.T) {
 	b, err := a.place([]byte{0x91, 0x90})
 	if err != nil || len(b) == 0 {
 		t.Errorf("an empty question: %v", err)
+	}
+}
+
+// Whoever keeps a node busy with challenges does not keep its verifiers waiting.
+func TestVerifiersComeFirst(t *testing.T) {
+	c := newCluster(t, 8, 5, 4)
+	c.rounds(1, nil)
+	a := c.nodes[0]
+	s := a.stated[0].Statement
+	committee := proof.Committee(s.Round, s.Node, a.nodes(), committeeSize)
+	ask := &proof.Challenge{Swarm: inSwarm, Node: s.Node, Round: s.Round, Root: s.Root, Leaves: 4}
+	busy := 0
+	for _, id := range c.ids[1:] {
+		if slices.Contains(committee, id.ID) {
+			continue
+		}
+		if _, err := a.admit(id.ID, ask); err != nil {
+			busy++
+		}
+	}
+	if busy != 4-othersAtOnce {
+		t.Errorf("%d of four others are busy", busy)
+	}
+	for _, id := range committee {
+		if _, err := a.admit(id, ask); err != nil {
+			t.Errorf("a verifier: %v", err)
+		}
+		if _, err := a.admit(id, ask); !errors.Is(err, wire.ErrBusy) {
+			t.Errorf("a verifier twice: %v", err)
+		}
+	}
+	clear(a.asking)
+	ask.Leaves = proof.MaxLeaves
+	for i := range 2 * othersBurst / proof.MaxLeaves {
+		leave, err := a.admit("somebody else", ask)
+		if (err == nil) != (i < (othersBurst-2*4)/proof.MaxLeaves) {
+			t.Errorf("challenge %d in one second: %v", i, err)
+		}
+		if leave != nil {
+			leave()
+		}
 	}
 }
 

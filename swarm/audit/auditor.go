@@ -52,12 +52,13 @@ type Options struct {
 
 // Auditor is a node's part in the rounds. It is safe for concurrent use.
 type Auditor struct {
-	o         Options
-	book      *book
-	began     int64         // Unix seconds
-	answering chan struct{} // a place for each challenge that is answered at a time
+	o     Options
+	book  *book
+	began int64 // Unix seconds
 
 	mu       sync.Mutex
+	asking   map[swarm.MemberID]bool // whose challenges are being answered, one of each
+	others   decide.Budget           // leaves, for those who do not verify this node in the round
 	round    *round
 	stated   []*stated // by this node, the newest last: at most two, which it answers for
 	standing *standing
@@ -76,7 +77,13 @@ type Counts struct {
 	Leaves     uint64 // in them
 }
 
-const answersAtOnce = 2
+// What is answered to those who do not verify this node in a round: verifiers
+// must not find it busy.
+const (
+	othersAtOnce = 2
+	othersLeaves = 256 // a second
+	othersBurst  = 8 * proof.MaxLeaves
+)
 
 var _ wire.BlobServer = (*Auditor)(nil)
 
@@ -94,7 +101,7 @@ func Open(o Options) (*Auditor, error) {
 	if err := blockstore.MakeDir(o.Dir); err != nil {
 		return nil, fmt.Errorf("open auditor: %w", err)
 	}
-	a := &Auditor{o: o, began: o.Now().Unix(), answering: make(chan struct{}, answersAtOnce), round: newRound(0)}
+	a := &Auditor{o: o, began: o.Now().Unix(), asking: map[swarm.MemberID]bool{}, others: decide.Budget{Rate: othersLeaves, Burst: othersBurst}, round: newRound(0)}
 	var err error
 	if a.book, err = openBook(o.Dir); err != nil {
 		return nil, fmt.Errorf("open auditor: %w", err)

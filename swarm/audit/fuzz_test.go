@@ -56,7 +56,7 @@ func FuzzAnswer(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	right, err := c.nodes[0].answer(f.Context(), request)
+	right, err := c.nodes[0].answer(f.Context(), c.ids[1].ID, request)
 	if err != nil {
 		f.Fatal(err)
 	}

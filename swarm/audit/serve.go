@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"pifs/blockstore"
 	"pifs/swarm"
+	"pifs/swarm/decide"
 	"pifs/swarm/proof"
 	"pifs/swarm/wire"
 )
@@ -24,7 +26,7 @@ func (a *Auditor) Serve(ctx context.Context, op wire.Op, from swarm.MemberID, re
 		}
 		return encode(&s.Statement)
 	case wire.OpChallenge:
-		return a.answer(ctx, request)
+		return a.answer(ctx, from, request)
 	case wire.OpBeacon:
 		return nil, a.note(from, request)
 	case wire.OpVerdicts:
@@ -51,7 +53,7 @@ func (a *Auditor) newest() (*stated, error) {
 
 // answer answers a challenge of one of the last inventories. What it signs, it
 // has checked: a disk that rots makes a node silent, and no liar.
-func (a *Auditor) answer(ctx context.Context, request []byte) ([]byte, error) {
+func (a *Auditor) answer(ctx context.Context, from swarm.MemberID, request []byte) ([]byte, error) {
 	var c proof.Challenge
 	if err := decode(request, &c); err != nil {
 		return nil, err
@@ -59,18 +61,15 @@ func (a *Auditor) answer(ctx context.Context, request []byte) ([]byte, error) {
 	if err := c.Check(); err != nil {
 		return nil, err
 	}
-	select {
-	case a.answering <- struct{}{}:
-		defer func() { <-a.answering }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	default:
-		return nil, wire.ErrBusy
-	}
 	s := a.statedAs(&c)
 	if s == nil {
 		return nil, fmt.Errorf("no such inventory was stated lately: %w", blockstore.ErrNotFound)
 	}
+	leave, err := a.admit(from, &c)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	var buf []byte
 	answer, err := proof.Respond(&c, s.inventory, func(id blockstore.ShardID) (shard []byte, err error) {
 		buf, err = a.o.Shards.Get(ctx, a.o.Self.ID, id, buf[:0])
@@ -95,6 +94,41 @@ func (a *Auditor) answer(ctx context.Context, request []byte) ([]byte, error) {
 	return encode(answer)
 }
 
+// admit has a challenge answered: one of each member at a time, and of those who
+// do not verify this node in the round, a few.
+func (a *Auditor) admit(from swarm.MemberID, c *proof.Challenge) (leave func(), err error) {
+	var verifiers []swarm.MemberID
+	if current, _, _ := a.o.Rounds.At(a.o.Now().Unix()); c.Round == current {
+		verifiers = proof.Committee(current, a.o.Self.ID, a.nodes(), committeeSize)
+	}
+	verifies := func(id swarm.MemberID) bool { return slices.Contains(verifiers, id) }
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.asking[from] {
+		return nil, wire.ErrBusy
+	}
+	if !verifies(from) {
+		others := 0
+		for id := range a.asking {
+			if !verifies(id) {
+				others++
+			}
+		}
+		if others >= othersAtOnce {
+			return nil, wire.ErrBusy
+		}
+		if _, ok := a.others.Take(int64(c.Leaves), a.o.Now().UnixNano(), true); !ok {
+			return nil, wire.ErrBusy
+		}
+	}
+	a.asking[from] = true
+	return func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		delete(a.asking, from)
+	}, nil
+}
+
 // statedAs returns the statement that a challenge is about, nil if there is
 // none.
 func (a *Auditor) statedAs(c *proof.Challenge) *stated {
@@ -115,7 +149,7 @@ func (a *Auditor) note(from swarm.MemberID, request []byte) error {
 		return err
 	}
 	number, phase, _ := a.o.Rounds.At(a.o.Now().Unix())
-	if phase != 0 {
+	if phase != decide.Before {
 		a.enter(number)
 	}
 	switch {

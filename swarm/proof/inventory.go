@@ -86,6 +86,7 @@ func pair(below []sum) []sum {
 func write(w io.Writer, next func() (Item, error)) (count uint64, err error) {
 	out := bufio.NewWriterSize(w, 1<<20)
 	var last blockstore.ShardID
+	b := make([]byte, itemSize)
 	for {
 		item, err := next()
 		if errors.Is(err, io.EOF) {
@@ -97,10 +98,9 @@ func write(w io.Writer, next func() (Item, error)) (count uint64, err error) {
 		if item.Size < 1 || item.Size > blockstore.MaxShard || count > 0 && bytes.Compare(item.ID[:], last[:]) <= 0 {
 			return 0, fmt.Errorf("shard %v of %d bytes is out of place: %w", item.ID, item.Size, blockstore.ErrFormat)
 		}
-		var b [itemSize]byte
-		copy(b[:], item.ID[:])
+		copy(b, item.ID[:])
 		binary.BigEndian.PutUint32(b[32:], item.Size)
-		if _, err := out.Write(b[:]); err != nil {
+		if _, err := out.Write(b); err != nil {
 			return 0, err
 		}
 		last = item.ID
@@ -122,12 +122,12 @@ func (inv *Inventory) sum(count uint64) error {
 		open = open[:0]
 	}
 	inv.first = []uint64{0}
+	b := make([]byte, itemSize)
 	for range count {
-		var b [itemSize]byte
-		if _, err := io.ReadFull(in, b[:]); err != nil {
+		if _, err := io.ReadFull(in, b); err != nil {
 			return err
 		}
-		item := parseItem(b[:])
+		item := parseItem(b)
 		for inv.tileOf(item.ID) > len(tiles) {
 			closeTile()
 		}

@@ -2,6 +2,7 @@ package proof_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"io"
 	"math"
@@ -242,4 +243,32 @@ func TestInventoryRefusesDisorder(t *testing.T) {
 	if !errors.Is(err, blockstore.ErrFormat) {
 		t.Error(err)
 	}
+}
+
+// BenchmarkInventory builds the inventory of a million shards, and answers a
+// challenge of 256 leaves of it, for shards of 350 KB.
+func BenchmarkInventory(b *testing.B) {
+	r := rand.New(rand.NewPCG(4, 1))
+	items := make([]proof.Item, 1_000_000)
+	for i := range items {
+		for j := 0; j < 32; j += 8 {
+			binary.BigEndian.PutUint64(items[i].ID[j:], r.Uint64())
+		}
+		items[i].Size = 350_000
+	}
+	sortItems(items)
+	b.Run("build", func(b *testing.B) {
+		for b.Loop() {
+			build(b, items)
+		}
+	})
+	inv := build(b, items)
+	shard := make([]byte, 350_000)
+	b.Run("answer", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := proof.Respond(challengeOf(inv, 256, 1), inv, func(blockstore.ShardID) ([]byte, error) { return shard, nil }); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 }
