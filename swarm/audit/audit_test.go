@@ -315,7 +315,7 @@ func TestHonestNodesAreNeverConvicted(t *testing.T) {
 	c := newCluster(t, 4, 4, 2)
 	c.loss = 0.15
 	c.skew[3] = roundLength / 3 * time.Second
-	rounds, beacons := 150, uint64(0)
+	rounds, beacons := 40, uint64(0)
 	if more, err := strconv.Atoi(os.Getenv("PIFS_ROUNDS")); err == nil {
 		rounds = more
 	}
