@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -37,24 +38,47 @@ func (s *Swarm) Delete(ctx context.Context, stripes []blockstore.Descriptor) err
 	return nil
 }
 
+// Deleter is a Store for which many deletions cost little more than one.
+type Deleter interface {
+	// DeleteAll deletes shards as Delete does.
+	DeleteAll(ctx context.Context, ids []blockstore.ShardID) error
+}
+
+// deletedTogether is how many shards a Deleter is asked to delete at a time.
+const deletedTogether = 512
+
 // delete forgets whatever m holds of stripes, which may be more than placement
 // says: spares and repairs put shards elsewhere.
 func (m *member) delete(ctx context.Context, stripes []blockstore.Descriptor) error {
 	if err := m.probe(ctx); err != nil {
 		return err
 	}
-	for _, d := range stripes {
-		for _, id := range d.Shards {
-			if err := m.ask(ctx, m.swarm.Patience().Limit, func() error { return m.Store.Delete(ctx, id) }); err != nil {
-				return err
-			}
-		}
+	if err := m.deleteShards(ctx, stripes); err != nil {
+		return err
 	}
 	err := m.ask(ctx, m.swarm.Patience().Limit, func() error { return m.Store.Sync(ctx) })
 	if errors.Is(err, blockstore.ErrCorrupt) {
 		m.fail(err) // it lost shards that were put before, and will not say so again
 	}
 	return err
+}
+
+func (m *member) deleteShards(ctx context.Context, stripes []blockstore.Descriptor) error {
+	together := 1
+	deleteAll := func(ids []blockstore.ShardID) error { return m.Store.Delete(ctx, ids[0]) }
+	if d, ok := m.Store.(Deleter); ok {
+		together, deleteAll = deletedTogether, func(ids []blockstore.ShardID) error { return d.DeleteAll(ctx, ids) }
+	}
+	var ids []blockstore.ShardID
+	for _, d := range stripes {
+		ids = append(ids, d.Shards...)
+	}
+	for part := range slices.Chunk(ids, together) {
+		if err := m.ask(ctx, m.swarm.Patience().Limit, func() error { return deleteAll(part) }); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // compacter is a Store that can give back the space of deleted shards.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"pifs/blockstore"
@@ -25,6 +26,7 @@ var (
 	_ blockstore.PiecePutter = (*Own)(nil)
 	_ blockstore.RawGetter   = (*Own)(nil)
 	_ blockstore.Sizer       = (*Own)(nil)
+	_ swarm.Deleter          = (*Own)(nil)
 )
 
 // Own returns the node as a store for its own principal.
@@ -77,12 +79,21 @@ func (s *Own) Has(ctx context.Context, id blockstore.ShardID) (bool, error) {
 
 // Delete gives up the claim to a shard; others may have theirs.
 func (s *Own) Delete(ctx context.Context, id blockstore.ShardID) error {
-	if err := s.node.Release(ctx, s.self, []blockstore.ShardID{id}); err != nil {
-		return fmt.Errorf("release shard %v: %w", id, err)
+	return s.DeleteAll(ctx, []blockstore.ShardID{id})
+}
+
+// DeleteAll gives up the claims to shards; see swarm.Deleter.
+func (s *Own) DeleteAll(ctx context.Context, ids []blockstore.ShardID) error {
+	for part := range slices.Chunk(ids, wire.MaxIDs) {
+		if err := s.node.Release(ctx, s.self, part); err != nil {
+			return fmt.Errorf("release %d shards from %v on: %w", len(part), part[0], err)
+		}
+		s.mu.Lock()
+		for _, id := range part {
+			delete(s.put, id)
+		}
+		s.mu.Unlock()
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.put, id)
 	return nil
 }
 

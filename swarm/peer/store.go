@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -39,6 +40,8 @@ var (
 	_ swarm.Prober           = (*Store)(nil)
 	_ swarm.Reopener         = (*Store)(nil)
 	_ swarm.Claimer          = (*Store)(nil)
+	_ swarm.Deleter          = (*Store)(nil)
+	_ swarm.LeafGetter       = (*Store)(nil)
 )
 
 // Store returns the node id as a store. keep, which may be nil, is given every
@@ -270,14 +273,23 @@ func (s *Store) Claim(ctx context.Context, p blockstore.Piece) (bool, error) {
 // Delete gives up one's claim to a shard. Whether the node holds it longer is
 // its affair, and that of others who claim it.
 func (s *Store) Delete(ctx context.Context, id blockstore.ShardID) error {
-	s.syncing.RLock() // a receipt for it may be under way
+	return s.DeleteAll(ctx, []blockstore.ShardID{id})
+}
+
+// DeleteAll gives up one's claims to shards; see swarm.Deleter.
+func (s *Store) DeleteAll(ctx context.Context, ids []blockstore.ShardID) error {
+	s.syncing.RLock() // a receipt for them may be under way
 	defer s.syncing.RUnlock()
-	if err := s.small(ctx, wire.OpRelease, &wire.Release{IDs: []blockstore.ShardID{id}}, &wire.Done{}); err != nil {
-		return fmt.Errorf("release shard %v: %w", id, err)
+	for part := range slices.Chunk(ids, wire.MaxIDs) {
+		if err := s.small(ctx, wire.OpRelease, &wire.Release{IDs: part}, &wire.Done{}); err != nil {
+			return fmt.Errorf("release %d shards from %v on: %w", len(part), part[0], err)
+		}
+		s.mu.Lock()
+		for _, id := range part {
+			delete(s.put, id)
+		}
+		s.mu.Unlock()
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.put, id)
 	return nil
 }
 
