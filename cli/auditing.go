@@ -51,6 +51,15 @@ type proofsLine struct {
 	Nodes      int    `json:"nodes"`      // of the swarm
 	Recent     int    `json:"recent"`     // of them, that passed one of the last three rounds
 	Convicted  int    `json:"convicted"`  // of them, that signed what is false
+
+	Members []provedLine `json:"members"`
+}
+
+// provedLine is how a node is seen in the rounds of proofs.
+type provedLine struct {
+	ID       string `json:"id"`
+	Passed   *int64 `json:"passed"`             // newest round that it passed; null if none
+	Evidence string `json:"evidence,omitempty"` // id of what convicts it
 }
 
 // recentRounds are those after which a node that passed none is not believed any more.
@@ -60,15 +69,22 @@ func (n *node) proofs() *proofsLine {
 	s := n.auditor.Status()
 	l := &proofsLine{
 		Round: s.Round, Phase: s.Phase.String(), Beacons: s.Rounds, Without: s.Without, Challenges: s.Challenges, Passed: s.Passed,
-		Answers: s.Answers, Leaves: s.Leaves, Nodes: len(s.Nodes),
+		Answers: s.Answers, Leaves: s.Leaves, Nodes: len(s.Nodes), Members: []provedLine{},
 	}
 	for _, m := range s.Nodes {
+		line := provedLine{ID: string(m.ID)}
+		if m.Ever {
+			passed := int64(m.Passed)
+			line.Passed = &passed
+		}
 		if m.Ever && m.Passed+recentRounds >= s.Round {
 			l.Recent++
 		}
 		if m.Wrong {
 			l.Convicted++
+			line.Evidence = hex.EncodeToString(m.Proof[:])
 		}
+		l.Members = append(l.Members, line)
 	}
 	return l
 }
@@ -78,8 +94,10 @@ func (l *proofsLine) print(w io.Writer) {
 		return
 	}
 	fmt.Fprintf(w, "proofs\tround %d\t%d of %d nodes passed lately; %d answers with %d leaves were given\n", l.Round, l.Recent, l.Nodes, l.Answers, l.Leaves)
-	if l.Convicted > 0 {
-		fmt.Fprintf(w, "\tLIARS\t%d nodes signed what is false; see: pifs audit\n", l.Convicted)
+	for _, m := range l.Members {
+		if m.Evidence != "" {
+			fmt.Fprintf(w, "\tLIAR\t%s signed what is false: evidence %s\n", m.ID, m.Evidence)
+		}
 	}
 }
 

@@ -345,6 +345,7 @@ type NodeStatus struct {
 	Ever   bool   // it passed a round
 	Passed uint64 // the newest that it passed
 	Wrong  bool
+	Proof  [32]byte // id of the evidence, if Wrong
 }
 
 // Status returns how things stand.
@@ -359,7 +360,7 @@ func (a *Auditor) Status() Status {
 	for _, c := range a.nodes() {
 		n := NodeStatus{ID: c.ID}
 		n.Passed, n.Ever = a.standing.passed[c.ID]
-		_, n.Wrong = a.standing.wrong[c.ID]
+		n.Proof, n.Wrong = a.standing.wrong[c.ID]
 		s.Nodes = append(s.Nodes, n)
 	}
 	slices.SortFunc(s.Nodes, func(a, b NodeStatus) int { return slices.Compare([]byte(a.ID), []byte(b.ID)) })
