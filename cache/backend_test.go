@@ -13,13 +13,20 @@ import (
 
 var errDown = errors.New("store is down")
 
-// fakeBackend is five stores in memory that can be down, fail to sync, lose
-// what was not synced, and count what they are asked.
+// fakeSide is how many stores a side of a fakeBackend has.
+const fakeSide = 5
+
+// fakeBackend is two times five stores in memory, one five of which takes new
+// stripes. They can be down, fail to sync, lose what was not synced, and count
+// what they are asked.
 type fakeBackend struct {
 	mu       sync.Mutex
 	coder    *blockstore.Coder
 	class    blockstore.Class
+	side     int // that takes new stripes: 0 or 1
+	age      uint64
 	stores   []map[blockstore.ShardID]*fakeShard
+	evicting func() // if not nil, Evict calls it before and after it deletes
 	late     error // of a put that was placed
 	down     []bool
 	syncErr  error // what Sync says …
@@ -39,11 +46,14 @@ type fakeShard struct {
 	synced bool
 }
 
-var _ Backend = (*fakeBackend)(nil)
+var (
+	_ Backend     = (*fakeBackend)(nil)
+	_ moveBackend = (*fakeBackend)(nil)
+)
 
 func newFakeBackend() *fakeBackend {
-	f := &fakeBackend{coder: blockstore.NewCoder(), class: blockstore.Class{K: 3, N: 5}, down: make([]bool, 5)}
-	for range f.down {
+	f := &fakeBackend{coder: blockstore.NewCoder(), class: blockstore.Class{K: 3, N: 5}, down: make([]bool, fakeSide)}
+	for range 2 * fakeSide {
 		f.stores = append(f.stores, make(map[blockstore.ShardID]*fakeShard))
 	}
 	return f
@@ -69,12 +79,12 @@ func (f *fakeBackend) Put(ctx context.Context, addr blockstore.Address, block []
 	f.puts++
 	placed := 0
 	for i, id := range d.Shards {
-		if f.down[i] {
+		if f.down[at(d, i)] {
 			continue
 		}
 		placed++
-		if f.stores[i][id] == nil {
-			f.stores[i][id] = &fakeShard{bytes: bytes.Clone(shards.Pieces[i])}
+		if home := f.stores[f.side*fakeSide+at(d, i)]; home[id] == nil {
+			home[id] = &fakeShard{bytes: bytes.Clone(shards.Pieces[i])}
 		}
 	}
 	if placed < f.class.Quorum() {
@@ -114,8 +124,8 @@ func (f *fakeBackend) Get(ctx context.Context, d blockstore.Descriptor, dst []by
 		return dst, false, f.getErr
 	}
 	shards, degraded := make([][]byte, len(d.Shards)), false
-	for i, id := range d.Shards {
-		if s := f.stores[i][id]; s != nil && !f.down[i] {
+	for i := range d.Shards {
+		if s := f.shard(d, i); s != nil && !f.down[at(d, i)] {
 			shards[i] = s.bytes
 		} else if i < int(d.Class.K) {
 			degraded = true
@@ -161,7 +171,7 @@ func (f *fakeBackend) Delete(_ context.Context, stripes []blockstore.Descriptor)
 	defer f.mu.Unlock()
 	var err error
 	for i := range f.stores {
-		if f.down[i] {
+		if f.down[i%fakeSide] {
 			err = errDown
 			continue
 		}
@@ -172,6 +182,67 @@ func (f *fakeBackend) Delete(_ context.Context, stripes []blockstore.Descriptor)
 		}
 	}
 	return err
+}
+
+// at is the store of a side that shard i of a stripe belongs to: narrow stripes
+// are kept by the last ones.
+func at(d blockstore.Descriptor, i int) int { return fakeSide - int(d.Class.N) + i }
+
+// shard returns shard i of a stripe from where it is, or nil.
+func (f *fakeBackend) shard(d blockstore.Descriptor, i int) *fakeShard {
+	home := at(d, i)
+	if s := f.stores[f.side*fakeSide+home][d.Shards[i]]; s != nil {
+		return s
+	}
+	return f.stores[(1-f.side)*fakeSide+home][d.Shards[i]]
+}
+
+// turn has the other side take new stripes, in a class.
+func (f *fakeBackend) turn(c blockstore.Class) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.side, f.class = 1-f.side, c
+	f.age++
+}
+
+// Age implements moveBackend.
+func (f *fakeBackend) Age() uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.age
+}
+
+// Evict implements moveBackend.
+func (f *fakeBackend) Evict(_ context.Context, age uint64, stripes []blockstore.Descriptor) error {
+	f.atEviction()
+	defer f.atEviction()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if age != f.age {
+		return errDown
+	}
+	var err error
+	for i, s := range f.stores[(1-f.side)*fakeSide:][:fakeSide] {
+		if f.down[i] {
+			err = errDown
+			continue
+		}
+		for _, d := range stripes {
+			for _, id := range d.Shards {
+				delete(s, id)
+			}
+		}
+	}
+	return err
+}
+
+func (f *fakeBackend) atEviction() {
+	f.mu.Lock()
+	hook := f.evicting
+	f.mu.Unlock()
+	if hook != nil {
+		hook()
+	}
 }
 
 // crash makes the stores lose what was not synced.
@@ -196,7 +267,8 @@ func (f *fakeBackend) lose(d blockstore.Descriptor, n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for i := range n {
-		delete(f.stores[i], d.Shards[i])
+		delete(f.stores[at(d, i)], d.Shards[i])
+		delete(f.stores[fakeSide+at(d, i)], d.Shards[i])
 	}
 }
 
@@ -204,8 +276,8 @@ func (f *fakeBackend) lose(d blockstore.Descriptor, n int) {
 func (f *fakeBackend) held(d blockstore.Descriptor) (n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for i, id := range d.Shards {
-		if f.stores[i][id] != nil {
+	for i := range d.Shards {
+		if f.shard(d, i) != nil {
 			n++
 		}
 	}

@@ -75,7 +75,9 @@ func (o Options) withDefaults() Options {
 type Blocks struct {
 	backend Backend
 	o       Options
+	dir     string
 	index   *index
+	moves   atomic.Pointer[moves] // nil: no block ever moved
 	memory  *memory
 	disk    *disk
 	outbox  *outbox
@@ -89,6 +91,7 @@ type Blocks struct {
 	running atomic.Pointer[Collection] // that is to be told of every put; or nil
 	placing sync.RWMutex               // held for reading from before a shard is put until its row is set
 
+	opening  sync.Mutex      // held to make moves
 	life     context.Context // ends when Close begins
 	end      context.CancelFunc
 	spawning sync.Mutex     // orders spawn before or after Close
@@ -105,7 +108,7 @@ type counters struct{ hits, diskHits, misses, degraded atomic.Int64 }
 func OpenBlocks(dir string, backend Backend, o Options) (*Blocks, error) {
 	o = o.withDefaults()
 	b := &Blocks{
-		backend: backend, o: o,
+		backend: backend, o: o, dir: dir,
 		memory:   newMemory(o.MemoryBytes),
 		fetchers: make(chan struct{}, prefetchers),
 		retry:    make(chan struct{}, 1),
@@ -132,6 +135,11 @@ func (b *Blocks) open(dir string) error {
 	if b.index, err = openIndex(filepath.Join(dir, indexFile)); err != nil {
 		return err
 	}
+	rec, err := openMoves(dir, false)
+	if err != nil {
+		return err
+	}
+	b.moves.Store(rec)
 	if b.outbox, err = openOutbox(filepath.Join(dir, outboxDir)); err != nil {
 		return err
 	}
@@ -275,6 +283,9 @@ func (b *Blocks) closeParts() error {
 	}
 	if b.index != nil {
 		errs = append(errs, b.index.close())
+	}
+	if rec := b.moves.Load(); rec != nil {
+		errs = append(errs, rec.close())
 	}
 	return errors.Join(errs...)
 }

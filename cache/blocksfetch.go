@@ -25,6 +25,14 @@ func (b *Blocks) fetch(ctx context.Context, s *blockstore.Sealer, ref blockstore
 	if p.bytes, err = b.readRaw(ctx, e, s, ref, p.bytes); err != nil && ctx.Err() == nil {
 		p.bytes, err = b.readChecked(ctx, e, s, ref, p.bytes)
 	}
+	for err != nil && ctx.Err() == nil {
+		now, gone := b.entry(ctx, ref.Address)
+		if gone != nil || sameStripe(now.desc, e.desc) {
+			break
+		}
+		e = now // it moved meanwhile
+		p.bytes, err = b.readChecked(ctx, e, s, ref, p.bytes)
+	}
 	if err != nil {
 		p.release()
 		return nil, err

@@ -154,7 +154,8 @@ func (b *Blocks) Each(ctx context.Context, fn func(blockstore.Descriptor) error)
 }
 
 // Adopt learns a block that is already stored, from a manifest: a rebuild of
-// the index is made of these. plainSize is the block's plaintext bytes.
+// the index is made of these. plainSize is the block's plaintext bytes. Of a block
+// that has moved since the manifest was made it learns where it is.
 func (b *Blocks) Adopt(ctx context.Context, d blockstore.Descriptor, plainSize uint32) error {
 	if err := d.Validate(); err != nil {
 		return fmt.Errorf("adopt block %v: %w", d.Address, err)
@@ -169,6 +170,15 @@ func (b *Blocks) Adopt(ctx context.Context, d blockstore.Descriptor, plainSize u
 		return err
 	}
 	e := &entry{desc: d, plain: plainSize, state: full}
+	if rec := b.moves.Load(); rec != nil {
+		now, err := rec.now(ctx, d.Address)
+		if err != nil {
+			return fmt.Errorf("adopt block %v: %w", d.Address, err)
+		}
+		if now != nil {
+			e.desc, e.plain = now.desc, now.plain
+		}
+	}
 	held, err := b.outbox.has(ctx, d.Address)
 	if err != nil {
 		return fmt.Errorf("adopt block %v: %w", d.Address, err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 
 	"pifs/blockstore"
@@ -127,18 +126,18 @@ func (b *Blocks) pinBatch(ctx context.Context, batch map[blockstore.Address]*ent
 			if err != nil {
 				return fmt.Errorf("pin block %v: %w", addr, err)
 			}
-			if kept {
-				b.index.amend(addr, owed) // to be offered again
+			if kept != nil {
+				b.index.amend(addr, kept)
 				continue
 			}
 			b.memory.remove(addr)
-			b.index.amend(addr, gone)
+			b.index.amend(addr, inState(e, gone))
 			lost = append(lost, fmt.Errorf("pin block %v: %w", addr, blockstore.ErrLost))
 			continue
 		}
 		if err == nil {
 			err = b.outbox.pin(ctx, addr, block, func() error {
-				b.index.amend(addr, pinned)
+				b.index.amend(addr, inState(e, pinned))
 				return nil
 			})
 		}
@@ -166,15 +165,19 @@ func (b *Blocks) unsure(ctx context.Context, e *entry, dst []byte) ([]byte, erro
 	return block, err
 }
 
-// keptBefore reports that an earlier round made a quorum of the same stripe
-// durable. What this round adds to it can be lost; the block is not, though
+// keptBefore returns what an earlier round made durable of a block, nil if that is
+// nothing: the same stripe, to be offered again, for what this round adds to it can
+// be lost; or the stripe that this one was to replace. The block is not lost, though
 // its stores may be away.
-func (b *Blocks) keptBefore(ctx context.Context, e *entry) (bool, error) {
+func (b *Blocks) keptBefore(ctx context.Context, e *entry) (*entry, error) {
 	was, err := b.index.db.lookup(ctx, e.desc.Address)
-	if err != nil || was == nil {
-		return false, err
+	if err != nil || was == nil || was.state == pinned {
+		return nil, err
 	}
-	return was.state != pinned && slices.Equal(was.desc.Shards, e.desc.Shards), nil
+	if sameStripe(was.desc, e.desc) {
+		return inState(e, owed), nil
+	}
+	return was, nil
 }
 
 // unpin frees the outbox of blocks whose committed rows no longer need it. One

@@ -28,6 +28,7 @@ type world struct {
 	put    map[int]bool           // known now
 	synced map[int]bool           // known after a crash as well
 	forgot map[int]bool           // forgotten and perhaps not yet durably so
+	litter map[int]bool           // a forgotten block, or a crash, may have left shards of it anywhere
 	down   int
 }
 
@@ -64,7 +65,7 @@ func (w *world) forget(i int) {
 		w.t.Fatalf("forget %d: %v", i, err)
 	}
 	delete(w.put, i)
-	w.forgot[i] = true
+	w.forgot[i], w.litter[i] = true, true
 }
 
 // sync runs a round. during happens while the stores sync, and is therefore
@@ -116,6 +117,7 @@ func (w *world) recount() {
 			w.t.Fatalf("block %d was synced and is forgotten", i)
 		}
 		delete(w.put, i)
+		w.litter[i] = true
 	}
 }
 
@@ -131,7 +133,7 @@ func (w *world) drain() {
 	if err == nil && w.down == 0 {
 		for i := range w.put {
 			d, err := w.b.Descriptor(context.Background(), w.refs[i].Address)
-			if err != nil || w.stores.held(d) < 5 {
+			if err != nil || w.stores.held(d) < len(d.Shards) {
 				w.t.Fatalf("block %d after drain: %d shards, %v", i, w.stores.held(d), err)
 			}
 		}
@@ -157,6 +159,11 @@ func (w *world) crash() {
 		w.t.Fatal(err)
 	}
 	w.stores.crash()
+	w.reopen()
+}
+
+// reopen goes on with what a crash left.
+func (w *world) reopen() {
 	if err := w.b.Close(); err != nil {
 		w.t.Fatal(err)
 	}
@@ -173,6 +180,8 @@ func (w *world) crash() {
 			w.t.Fatalf("block %d after crash: %v", i, err)
 		case w.synced[i] && !w.forgot[i]:
 			w.t.Fatalf("block %d was synced and is unknown after a crash", i)
+		default:
+			w.litter[i] = true
 		}
 	}
 	w.settle()
@@ -205,7 +214,7 @@ func TestKnownBlocksSurviveCrashes(t *testing.T) {
 		}
 		w := &world{
 			t: rt, root: root, stores: newFakeBackend(), sealer: testSealer(),
-			refs: map[int]blockstore.Ref{}, put: map[int]bool{}, synced: map[int]bool{}, forgot: map[int]bool{},
+			refs: map[int]blockstore.Ref{}, put: map[int]bool{}, synced: map[int]bool{}, forgot: map[int]bool{}, litter: map[int]bool{},
 		}
 		w.open()
 		defer func() { w.b.Close() }()
@@ -223,6 +232,11 @@ func TestKnownBlocksSurviveCrashes(t *testing.T) {
 			"down":  func(rt *rapid.T) { w.setDown(rapid.IntRange(0, 3).Draw(rt, "stores")) },
 			"drain": func(*rapid.T) { w.drain() },
 			"crash": func(*rapid.T) { w.crash() },
+			"turn":  func(rt *rapid.T) { w.stores.turn(rapid.SampledFrom(sideClasses()).Draw(rt, "class")) },
+			"move":  func(rt *rapid.T) { w.move(rapid.Bool().Draw(rt, "fail")) },
+			"crash while moving": func(rt *rapid.T) {
+				w.moveAndCrash(rapid.SampledFrom([]string{"sync", "evict", "evicted"}).Draw(rt, "where"))
+			},
 			"drop": func(rt *rapid.T) {
 				if _, err := w.b.Drop(context.Background()); err != nil {
 					rt.Fatal(err)

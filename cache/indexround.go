@@ -51,25 +51,30 @@ func (x *index) commit(ctx context.Context) error {
 	return nil
 }
 
-// amend changes the state of a block of the running round to pinned, to owed if
-// its row on disk was durable before, or to gone in a round that will be aborted. A newer entry that waits for the next round
-// stays, and frees the outbox then.
-func (x *index) amend(addr blockstore.Address, to state) {
+// amend changes a block of the running round to what its row, or its bytes, that
+// are durable say: pinned, or as its row on disk was, or gone in a round that will be
+// aborted. A newer entry that waits for the next round stays, and frees the outbox
+// then.
+func (x *index) amend(addr blockstore.Address, to *entry) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	was := x.round[addr]
-	e := *was
-	e.state = to
-	if to == pinned {
-		e.unpin = false
-	}
+	was, e := x.round[addr], *to
+	e.unpin = (was.unpin || e.unpin) && e.state != pinned
+	e.saved = was.saved
 	if newer, ok := x.pending[addr]; ok {
-		newer.unpin = newer.unpin || to == pinned && newer.state != pinned
+		newer.unpin = newer.unpin || e.state == pinned && newer.state != pinned
 	} else {
 		x.sum.count(was, -1)
 		x.sum.count(&e, +1)
 	}
 	x.round[addr] = &e
+}
+
+// inState returns e in another state.
+func inState(e *entry, to state) *entry {
+	other := *e
+	other.state = to
+	return &other
 }
 
 // pinnedAnew reports that an entry that waits for a round has its bytes in the

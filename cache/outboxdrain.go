@@ -125,12 +125,27 @@ func (b *Blocks) deliver(ctx context.Context, addr blockstore.Address) (refused 
 	}
 	better := &entry{desc: d, plain: e.plain, state: stateOf(d.Class, placed)}
 	if better.state < e.state {
+		if err := b.departs(ctx, e, better); err != nil {
+			return false, err
+		}
 		return false, b.setRow(ctx, better)
 	}
 	if cause == nil {
 		cause = fmt.Errorf("place block %v: %d of %d shards", addr, placed, d.Class.N)
 	}
 	return true, cause
+}
+
+// departs records where a block was if it is delivered to elsewhere.
+func (b *Blocks) departs(ctx context.Context, was, now *entry) error {
+	if sameStripe(was.desc, now.desc) {
+		return nil
+	}
+	rec, err := b.movesOf(ctx)
+	if err != nil {
+		return err
+	}
+	return rec.depart(ctx, []*entry{was})
 }
 
 // tidyOutbox gives back the space of blocks that were delivered.

@@ -60,6 +60,11 @@ func (b *Blocks) reapBatch(ctx context.Context, batch []*entry) (g Garbage, err 
 		}
 	}
 	failpoint.Hit(failpoint.CollectDoomed)
+	if rec := b.moves.Load(); rec != nil {
+		if err := rec.forget(ctx, stripesOf(batch)); err != nil {
+			return g, fmt.Errorf("delete garbage: %w", err)
+		}
+	}
 	if len(stripes) > 0 {
 		if err := b.backend.Delete(ctx, stripes); err != nil {
 			return g, fmt.Errorf("delete garbage: %w", err)

@@ -25,6 +25,7 @@ const (
 	callVolumeList   = "volume-list"
 	callVolumeRemove = "volume-remove"
 	callSwarmLeave   = "swarm-leave"
+	callSwarmMove    = "swarm-move"
 )
 
 type none struct{}
@@ -216,9 +217,10 @@ type statusResult struct {
 	Overhead         float64 `json:"overhead"`         // stored / compressed
 
 	Cache  cacheLine `json:"cache"`
-	Dirty  int64     `json:"dirty"`  // written, and not in blocks yet
-	Outbox int64     `json:"outbox"` // blocks that too few stores have
-	Owed   int64     `json:"owed"`   // blocks that are safe, but lack shards
+	Dirty  int64     `json:"dirty"`          // written, and not in blocks yet
+	Outbox int64     `json:"outbox"`         // blocks that too few stores have
+	Owed   int64     `json:"owed"`           // blocks that are safe, but lack shards
+	Move   *moveLine `json:"move,omitempty"` // nil: the home is in no swarm
 
 	Process  processLine  `json:"process"`
 	Activity activityLine `json:"activity"`

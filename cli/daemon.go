@@ -207,6 +207,9 @@ func (d *daemon) openEngine(ctx context.Context, ask home.AskFunc) (*engine, err
 	}
 	e.stays, e.unmounted = d.stay, d.poke
 	e.watching.Go(func() { e.watchSpace(e.ctx) })
+	if n != nil {
+		e.watching.Go(func() { e.watchMoves(e.ctx) })
+	}
 	return e, nil
 }
 

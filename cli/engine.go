@@ -30,6 +30,8 @@ type engine struct {
 	ownsNode  bool   // it is closed with the engine
 	watching  sync.WaitGroup
 
+	mover mover
+
 	link  *hold.Link    // to the holder; nil: mounts end with this process
 	leave chan struct{} // sent to when another daemon shall go on
 
@@ -109,6 +111,7 @@ func (e *engine) calls() map[string]callFunc {
 		callNodeStatus:   typed(e.nodeStatus),
 		callSwarmLeave:   typed(e.swarmLeave),
 		callSwarmForget:  typed(e.swarmForget),
+		callSwarmMove:    typed(e.swarmMove),
 		callSwarmRemove:  typed(e.swarmRemove),
 		callSwarmStatus:  typed(e.swarmStatus),
 	}

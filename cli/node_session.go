@@ -50,79 +50,32 @@ func (n *node) Call(ctx context.Context, name string, args json.RawMessage, emit
 
 // nodeStatus is that of the engine's node, if it has one.
 func (e *engine) nodeStatus(ctx context.Context, _ none, emit emitter) (nodeStatusResult, error) {
-	if e.node == nil {
+	if !e.inSwarm() {
 		return nodeStatus(e.home)
 	}
 	return e.node.status(ctx, none{}, emit)
 }
 
-// swarmLeave takes the home out of its swarm, unless somebody uses that, or what
-// the home stored could not be read any more.
-func (e *engine) swarmLeave(ctx context.Context, _ none, _ emitter) (leaveResult, error) {
-	if err := e.mayLeave(); err != nil {
-		return leaveResult{}, err
-	}
-	if err := e.stack.keptHere(ctx); err != nil {
-		return leaveResult{}, err
-	}
-	return e.node.leave(ctx, false)
-}
-
-// swarmForget is swarmLeave without looking at what is stored.
-func (e *engine) swarmForget(ctx context.Context, _ none, _ emitter) (leaveResult, error) {
-	if err := e.mayLeave(); err != nil {
-		return leaveResult{}, err
-	}
-	return e.node.leave(ctx, true)
-}
-
-func (e *engine) mayLeave() error {
-	if e.node == nil {
-		return noSwarm(e.home)
-	}
-	if n := e.mounts(); n > 0 {
-		return fail(errBusy, fmt.Sprintf("%d volumes of the home are mounted; umount them first", n), nil)
-	}
-	return nil
-}
-
-// keptHere reports a block of which the home's own stores do not have enough
-// shards to read it.
-func (st *stack) keptHere(ctx context.Context) error {
-	return st.blocks.Each(ctx, func(d blockstore.Descriptor) error {
-		held := 0
-		for _, id := range d.Shards {
-			for _, s := range st.stores {
-				has, err := s.Has(ctx, id)
-				if err != nil {
-					return err
-				}
-				if has {
-					held++
-					break
-				}
-			}
-		}
-		if held >= int(d.Class.K) {
-			return nil
-		}
-		return fail(errBusy, "what this home stored lies on the nodes of the swarm, and could not be read any more; --force leaves all the same", nil)
-	})
-}
-
 func (e *engine) swarmRemove(ctx context.Context, a removeArgs, emit emitter) (none, error) {
-	if e.node == nil {
+	if !e.inSwarm() {
 		return none{}, noSwarm(e.home)
 	}
 	return e.node.remove(ctx, a, emit)
 }
 
 func (e *engine) swarmStatus(ctx context.Context, _ none, emit emitter) (swarmStatusResult, error) {
-	if e.node == nil {
+	if !e.inSwarm() {
 		return swarmStatusResult{}, noSwarm(e.home)
 	}
-	return e.node.swarmStatus(ctx, none{}, emit)
+	r, err := e.node.swarmStatus(ctx, none{}, emit)
+	if err == nil {
+		r.Move, err = e.moves(ctx)
+	}
+	return r, err
 }
+
+// inSwarm reports whether the home belongs to a swarm.
+func (e *engine) inSwarm() bool { return e.node != nil && !e.node.gone() }
 
 // locatedHome opens the home that the flags name.
 func locatedHome(env Env, c *cli.Context) (*home.Home, error) {

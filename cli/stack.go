@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"pifs/blockstore"
@@ -27,13 +29,17 @@ type stack struct {
 	node     *node                               // its place in a swarm; nil if it has none
 	remote   map[swarm.MemberID]blockstore.Store // nodes that were spoken to
 	receipts *receipts
+	leaving  atomic.Bool // it brings everything home
 	swarm    *swarm.Swarm
 	blocks   *cache.Blocks
 	space    *space
+
+	regrouping sync.Mutex // guards remote, once the swarm is in use
 }
 
 func openStack(h *home.Home, n *node, log *slog.Logger, repair bool) (st *stack, err error) {
 	st = &stack{home: h, node: n, log: log, remote: map[swarm.MemberID]blockstore.Store{}}
+	st.leaving.Store(isLeaving(h))
 	st.receipts = &receipts{path: filepath.Join(h.SwarmDir(), "receipts")}
 	defer func() {
 		if err != nil {

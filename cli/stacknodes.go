@@ -19,24 +19,28 @@ import (
 const enoughNodes = 3
 
 // members returns who holds the shards of this home: its own stores, and the
-// nodes of its swarm once they are enough. Then the stores only keep what they
-// have.
+// nodes of its swarm. Once these are enough they take what is new, and the stores
+// only keep what they have; if they are not, or the home is about to leave, it is
+// the other way round.
 func (st *stack) members() []swarm.Member {
 	nodes := st.nodes()
-	rest := len(nodes) >= enoughNodes
+	rest := len(nodes) >= enoughNodes && !st.leaving.Load()
 	var all []swarm.Member
 	for i, c := range st.home.Config.Stores {
-		all = append(all, swarm.Member{ID: swarm.MemberID(c.ID), Name: c.Path, Store: st.stores[i], Rests: rest})
+		all = append(all, swarm.Member{ID: swarm.MemberID(c.ID), Name: c.Path, Store: st.stores[i], Rests: rest, Own: true})
 	}
-	if !rest {
-		return all
+	if !rest && !st.receipts.any() {
+		return all // nothing was ever put to a node
+	}
+	for i := range nodes {
+		nodes[i].Rests = !rest
 	}
 	return append(nodes, all...)
 }
 
 // nodes returns the nodes of the present record as stores.
 func (st *stack) nodes() (out []swarm.Member) {
-	if st.node == nil {
+	if st.node == nil || st.node.gone() {
 		return nil
 	}
 	rec := st.node.book.Current()
@@ -82,15 +86,22 @@ func (st *stack) nodeStore(id swarm.MemberID) blockstore.Store {
 func (st *stack) follow(ctx context.Context) {
 	for {
 		changed := st.node.book.Changed()
-		if err := st.swarm.SetMembers(st.members()); err != nil {
-			st.log.Warn("the members of the swarm are as before", "err", err)
-		}
+		st.regroup()
 		st.blocks.Retry()
 		select {
 		case <-ctx.Done():
 			return
 		case <-changed:
 		}
+	}
+}
+
+// regroup has the swarm know who belongs now.
+func (st *stack) regroup() {
+	st.regrouping.Lock()
+	defer st.regrouping.Unlock()
+	if err := st.swarm.SetMembers(st.members()); err != nil {
+		st.log.Warn("the members of the swarm are as before", "err", err)
 	}
 }
 
@@ -101,6 +112,12 @@ type receipts struct {
 
 	mu   sync.Mutex
 	file *os.File
+}
+
+// any reports whether a node ever signed one.
+func (r *receipts) any() bool {
+	_, err := os.Stat(r.path)
+	return err == nil
 }
 
 // keep appends a receipt. It is durable with the system: who loses it loses

@@ -56,6 +56,7 @@ func printStatus(out io.Writer, r statusResult) error {
 		size(r.Cache.Memory), size(r.Cache.MemoryLimit), size(r.Cache.Disk), size(r.Cache.DiskLimit))
 	fmt.Fprintf(w, "dirty\t%s\n", size(r.Dirty))
 	fmt.Fprintf(w, "outbox\t%d blocks\t%d lack shards\n", r.Outbox, r.Owed)
+	r.Move.print(w)
 	return w.Flush()
 }
 

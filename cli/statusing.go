@@ -41,6 +41,10 @@ func (e *engine) status(ctx context.Context, _ none, emit emitter) (statusResult
 		r.Disk += m.Usage.Disk
 	}
 	e.addBlocks(&r)
+	var err error
+	if r.Move, err = e.moves(ctx); err != nil {
+		return r, err
+	}
 	for _, s := range e.stack.stores {
 		a := s.Activity()
 		r.Activity.ShardReads += a.Reads

@@ -17,7 +17,7 @@ func swarmCommand(env Env) *cli.Command {
 		Usage: "create and join swarms of machines, and see who belongs",
 		Subcommands: []*cli.Command{
 			swarmCreateCommand(env), swarmInviteCommand(env), swarmJoinCommand(env), swarmLeaveCommand(env),
-			swarmRemoveCommand(env), swarmNodesCommand(env), swarmStatusCommand(env),
+			swarmMoveCommand(env), swarmRemoveCommand(env), swarmNodesCommand(env), swarmStatusCommand(env),
 		},
 	}
 }

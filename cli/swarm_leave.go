@@ -16,16 +16,20 @@ func swarmLeaveCommand(env Env) *cli.Command {
 	return &cli.Command{
 		Name:  "leave",
 		Usage: "leave the swarm",
-		Description: `Tells the founder's node, and forgets the swarm; a pifs node run of this home
-ends. What the home's node holds for others is lost to them, and they rebuild
-it elsewhere. A home that could not read its own files any more does not leave.
-It can join again by an invitation.
+		Description: `Brings everything that the home stored back to its own stores, which may take a
+while and goes on beside mounts; if they lack room, nothing happens. Then tells the
+founder's node, and forgets the swarm; a pifs node run of this home ends. What is
+interrupted is gone on with, by this command or beside the next mount, until
+--cancel. What the home's node holds for others is lost to them, and they rebuild it
+elsewhere. The home can join again by an invitation.
 
 EXAMPLES:
    pifs swarm leave
+   pifs swarm leave --cancel
    pifs swarm leave --force`,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "force", Usage: "forget the swarm also if the founder's node does not answer, or this is it, or files are lost by it"},
+			&cli.BoolFlag{Name: "cancel", Usage: "stay after all: what came home goes out again"},
 		},
 		Action: func(c *cli.Context) error { return swarmLeaveAction(env, c) },
 	}
@@ -41,13 +45,21 @@ func swarmLeaveAction(env Env, c *cli.Context) error {
 	if err := wantArgs(c, 0, 0); err != nil {
 		return err
 	}
-	with, call := withSession, callSwarmLeave
-	if c.Bool("force") {
-		with, call = withNode, callSwarmForget
+	cancel, force := c.Bool("cancel"), c.Bool("force")
+	if cancel && force {
+		return fail(errUsage, "--cancel and --force contradict each other", nil)
+	}
+	with, call, args := withSession, callSwarmLeave, any(leaveArgs{Cancel: cancel})
+	if force {
+		with, call, args = withNode, callSwarmForget, none{}
 	}
 	return with(env, c, func(s *session) error {
 		var r leaveResult
-		if err := s.do(c.Context, newMeter(env, ""), call, none{}, &r, nil); err != nil {
+		if err := s.do(c.Context, newMeter(env, "bringing home"), call, args, &r, nil); err != nil {
+			return err
+		}
+		if cancel {
+			_, err := fmt.Fprintf(env.Stdout, "staying in %s\n", r.Swarm)
 			return err
 		}
 		if !r.Told {
@@ -91,8 +103,8 @@ func (n *node) tellLeave(ctx context.Context) error {
 	if !ok {
 		return nil
 	}
-	if rec.Header.Founder == n.identity.ID {
-		return fail(member.ErrRefused, "the founder's node cannot leave: without it nobody could join or leave any more", nil)
+	if n.isFounder() {
+		return founderStays()
 	}
 	c, err := member.NewLeave(n.identity, n.book.ID(), max(e.Seq, uint64(time.Now().UnixNano())))
 	if err != nil {

@@ -51,6 +51,7 @@ type swarmStatusResult struct {
 	Jurisdictions []domainLine `json:"jurisdictions"`
 	Operators     []domainLine `json:"operators"`
 	Members       []healthLine `json:"members"`
+	Move          *moveLine    `json:"move,omitempty"` // what does not lie there; nil if the home is not open
 }
 
 // domainLine is what would fail together, and the nodes in it.
@@ -199,6 +200,7 @@ func printSwarmStatus(out io.Writer, r swarmStatusResult) error {
 	if r.Evidence > 0 {
 		fmt.Fprintf(w, "\tTWO HISTORIES: the founder signed records that contradict each other, %d times\n", r.Evidence)
 	}
+	r.Move.print(w)
 	for _, d := range r.Jurisdictions {
 		fmt.Fprintf(w, "jurisdiction\t%s\t%d of %d nodes answer\t%s, %s free\n", d.Name, d.Answering, d.Nodes, claimed(d.Capacity), claimed(d.Free))
 	}

@@ -28,6 +28,31 @@ func AdoptManifest(ctx context.Context, blocks *cache.Blocks, scope blockstore.S
 	return n, nil
 }
 
+// Owed calls fn for the blocks that a head's manifest lists, and for those that it
+// is made of, with a number that is higher for what was stored later. A block may
+// come more than once.
+func Owed(ctx context.Context, blocks *cache.Blocks, scope blockstore.Secret, h HeadEntry, fn func(addr blockstore.Address, late int)) error {
+	owed, err := manifestOf(h)
+	a := adopted{blocks, blockstore.NewSealer(scope)}
+	for i := 0; i < len(owed.Segments) && err == nil; i++ {
+		fn(owed.Segments[i].Top.Address, i)
+		for _, level := range owed.Segments[i].Levels {
+			if err == nil {
+				err = a.entries(ctx, level, func(addr blockstore.Address, d *blockstore.Descriptor) error {
+					if d != nil {
+						fn(addr, i)
+					}
+					return nil
+				})
+			}
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("read manifest of head %d: %w", h.Seq, err)
+	}
+	return nil
+}
+
 // segment adopts what a segment lists. Its top describes the one node of the
 // last level, whose entries describe the nodes of the level below, and so on.
 func (a adopted) segment(ctx context.Context, s segment) (n int, err error) {

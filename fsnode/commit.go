@@ -21,6 +21,22 @@ import (
 // happens if nothing changed. A label names the head as a snapshot. progress
 // may be nil; it is told of files stored.
 func (v *Volume) Commit(ctx context.Context, label string, progress func(done, total int64)) (HeadInfo, error) {
+	return v.commit(ctx, commitOptions{label: label}, progress)
+}
+
+// Relist is Commit, and makes a head as well if its manifest lists stripes as they
+// are not any more, since their blocks have moved. The tree stays as it is.
+func (v *Volume) Relist(ctx context.Context) (HeadInfo, error) {
+	return v.commit(ctx, commitOptions{relist: true}, nil)
+}
+
+// commitOptions say why a head is made although nothing changed.
+type commitOptions struct {
+	label  string
+	relist bool // stripes may have moved
+}
+
+func (v *Volume) commit(ctx context.Context, o commitOptions, progress func(done, total int64)) (HeadInfo, error) {
 	if v.o.ReadOnly {
 		return HeadInfo{}, syscall.EROFS
 	}
@@ -36,7 +52,7 @@ func (v *Volume) Commit(ctx context.Context, label string, progress func(done, t
 	if err != nil {
 		return HeadInfo{}, fmt.Errorf("commit: %w", err)
 	}
-	head, err := v.commitCut(ctx, c, label)
+	head, err := v.commitCut(ctx, c, o)
 	v.endCut(c, err != nil)
 	if err != nil {
 		return HeadInfo{}, fmt.Errorf("commit: %w", err)
@@ -67,12 +83,18 @@ func (v *Volume) CommitOrKeep(ctx context.Context) error {
 	return nil
 }
 
-func (v *Volume) commitCut(ctx context.Context, c *cut, label string) (HeadInfo, error) {
+func (v *Volume) commitCut(ctx context.Context, c *cut, o commitOptions) (HeadInfo, error) {
 	last, found, err := v.lastHead()
 	if err != nil {
 		return HeadInfo{}, err
 	}
-	if len(c.touched) == 0 && found && label == "" {
+	moved := false
+	if o.relist {
+		if moved, err = v.haveMoved(ctx, v.manifest.Segments); err != nil {
+			return HeadInfo{}, err
+		}
+	}
+	if len(c.touched) == 0 && found && o.label == "" && !moved {
 		if err := v.o.Blocks.Sync(ctx); err != nil {
 			return HeadInfo{}, err
 		}
@@ -88,6 +110,9 @@ func (v *Volume) commitCut(ctx context.Context, c *cut, label string) (HeadInfo,
 	}
 	failpoint.Hit(failpoint.CommitTreesBuilt)
 	state, counts, err := v.nextManifest(ctx, root)
+	if err == nil && moved {
+		state.Segments, err = v.relist(ctx, state.Segments)
+	}
 	if err != nil {
 		return HeadInfo{}, err
 	}
@@ -96,7 +121,7 @@ func (v *Volume) commitCut(ctx context.Context, c *cut, label string) (HeadInfo,
 		return HeadInfo{}, err
 	}
 	failpoint.Hit(failpoint.CommitDurable)
-	head, err := v.appendHead(ctx, c, root, state, label)
+	head, err := v.appendHead(ctx, c, root, state, o.label)
 	if err != nil {
 		return HeadInfo{}, err
 	}

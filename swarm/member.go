@@ -22,6 +22,7 @@ type Member struct {
 	Weight uint32           // its share of new shards; 1 if zero
 	Site   Site             // whose it is, and where; zero of a folder
 	Rests  bool             // it keeps what it has, and takes nothing new
+	Own    bool             // a store of this home: nobody else uses it, and to ask it costs little
 	Store  blockstore.Store // a *Local, a remote store, or a fake of a test
 }
 

@@ -21,6 +21,7 @@ type Swarm struct {
 	buffers  sync.Pool // of *[]byte, for shards
 	patience atomic.Pointer[Patience]
 	left     atomic.Int64 // calls of members that were ever left behind
+	changing sync.RWMutex // held to replace the view, and for reading by who needs it as it is
 
 	mu    sync.Mutex
 	epoch syncEpoch // guarded by mu

@@ -2,6 +2,7 @@ package swarm
 
 import (
 	"fmt"
+	"slices"
 
 	"pifs/blockstore"
 )
@@ -16,6 +17,7 @@ type view struct {
 	class      blockstore.Class // of new stripes
 	past       blockstore.Class // of those that the resting members got when they took shards
 	caps       Caps             // of class
+	age        uint64           // how often those that take new shards changed before it
 	far        bool             // some are not on this machine: a call of one takes a round trip
 	tight      bool             // operators and jurisdictions are enough for what caps should be
 }
@@ -39,7 +41,7 @@ func (s *Swarm) newView(members []Member, old *view) (*view, error) {
 		seen[m.ID] = true
 		m.Weight = max(m.Weight, 1)
 		have := known[m.ID]
-		if have == nil || have.Store != m.Store || have.Weight != m.Weight || have.Site != m.Site || have.Rests != m.Rests {
+		if have == nil || have.Store != m.Store || have.Weight != m.Weight || have.Site != m.Site || have.Rests != m.Rests || have.Own != m.Own {
 			fresh := &member{Member: m, swarm: s}
 			if have != nil && have.Store == m.Store {
 				fresh.takeOver(have)
@@ -62,6 +64,12 @@ func (s *Swarm) newView(members []Member, old *view) (*view, error) {
 		}
 	}
 	v.placing = len(v.members)
+	if old != nil {
+		v.age = old.age
+		if !v.placesAs(old) {
+			v.age++
+		}
+	}
 	v.members = append(v.members, rest...)
 	var err error
 	if v.class, err = s.ladder.ClassFor(v.placing); err != nil {
@@ -127,8 +135,8 @@ func (v *view) pick(dst []*member, order []int, from int) []*member {
 // SetMembers replaces the members: those that stay are known as they were.
 // What is under way ends as it began. At least one must take new shards.
 func (s *Swarm) SetMembers(members []Member) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.changing.Lock()
+	defer s.changing.Unlock()
 	v, err := s.newView(members, s.view.Load())
 	if err != nil {
 		return err
@@ -137,7 +145,14 @@ func (s *Swarm) SetMembers(members []Member) error {
 	return nil
 }
 
-// Current reports whether a stripe is of the class of new stripes, and all its
-// shards can be at members that take new ones. If not, putting the block again
-// moves it.
-func (s *Swarm) Current(d blockstore.Descriptor) bool { return d.Class == s.view.Load().class }
+// placesAs reports whether the same members take new shards as in another view.
+func (v *view) placesAs(old *view) bool {
+	if v.placing != old.placing {
+		return false
+	}
+	before := map[MemberID]bool{}
+	for _, m := range old.members[:old.placing] {
+		before[m.ID] = true
+	}
+	return !slices.ContainsFunc(v.members[:v.placing], func(m *member) bool { return !before[m.ID] })
+}

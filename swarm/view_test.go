@@ -2,6 +2,7 @@ package swarm
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -17,7 +18,7 @@ func TestMembersChange(t *testing.T) {
 	ctx := t.Context()
 	var old, young []Member
 	for i := range 5 {
-		old = append(old, Member{ID: MemberID(fmt.Sprint("old", i)), Name: "old", Store: blocktest.NewMemory()})
+		old = append(old, Member{ID: MemberID(fmt.Sprint("old", i)), Name: "old", Own: true, Store: blocktest.NewMemory()})
 	}
 	for i := range 10 {
 		young = append(young, Member{ID: MemberID(fmt.Sprint("young", i)), Name: "young", Store: blocktest.NewMemory()})
@@ -42,10 +43,16 @@ func TestMembersChange(t *testing.T) {
 	}
 	check := func() {
 		for addr, want := range blocks {
-			mu.Lock()
-			d := known[addr]
-			mu.Unlock()
+			now := func() blockstore.Descriptor {
+				mu.Lock()
+				defer mu.Unlock()
+				return known[addr]
+			}
+			d := now()
 			got, _, err := s.Get(ctx, d, nil)
+			if after := now(); err != nil && after.Class != d.Class { // it was evicted meanwhile
+				got, _, err = s.Get(ctx, after, nil)
+			}
 			if err != nil || !bytes.Equal(got, want) {
 				t.Errorf("block %v of class %v: %v", addr, d.Class, err)
 				return
@@ -58,10 +65,10 @@ func TestMembersChange(t *testing.T) {
 		}
 	}
 	move := func(class blockstore.Class) {
+		age := s.Age()
 		for addr, block := range blocks {
-			if s.Current(known[addr]) {
-				t.Fatalf("stripe of class %v counts as moved", known[addr].Class)
-			}
+			was := known[addr]
+			settled(t, s, was, false)
 			d, placed, err := s.Put(ctx, addr, block)
 			must(t, err)
 			if d.Class != class || placed != int(class.N) {
@@ -70,6 +77,11 @@ func TestMembersChange(t *testing.T) {
 			mu.Lock()
 			known[addr] = d
 			mu.Unlock()
+			must(t, s.Evict(ctx, age, []blockstore.Descriptor{was}))
+			settled(t, s, d, true)
+		}
+		if err := s.Evict(ctx, age-1, nil); !errors.Is(err, ErrMoved) {
+			t.Errorf("evicting after the members changed: %v", err)
 		}
 	}
 	for _, step := range []struct {
@@ -90,8 +102,29 @@ func TestMembersChange(t *testing.T) {
 		<-done
 		check()
 	}
+	for i := range old {
+		if u := usageOf(t, old[i].Store); u != int64(len(blocks)) {
+			t.Errorf("store %d holds %d shards of %d stripes", i, u, len(blocks))
+		}
+	}
 	if err := s.SetMembers(resting(old)); err == nil {
 		t.Error("a swarm in which nobody takes shards was formed")
+	}
+}
+
+func usageOf(t testing.TB, s blockstore.Store) int64 {
+	t.Helper()
+	u, err := s.(blockstore.Sizer).Usage(t.Context())
+	must(t, err)
+	return u.Shards
+}
+
+func settled(t testing.TB, s *Swarm, d blockstore.Descriptor, want bool) {
+	t.Helper()
+	got, err := s.Settled(t.Context(), d)
+	must(t, err)
+	if got != want {
+		t.Fatalf("stripe of class %v counts as settled: %v", d.Class, got)
 	}
 }
 

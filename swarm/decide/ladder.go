@@ -67,14 +67,16 @@ type Cold struct {
 	Address blockstore.Address
 	Class   blockstore.Class
 	Used    int64 // when it was last written or read
+	Rests   bool  // it lies with members that take nothing new, and is to leave them
 }
 
 // Restripe returns those of stripes, at most limit, that are to be striped again
-// to the class to, in order: only narrower ones, the coldest last.
+// to the class to, in order: only narrower ones, and those that rest, the coldest
+// last.
 func Restripe(stripes []Cold, to blockstore.Class, limit int) []Cold {
 	var out []Cold
 	for _, s := range stripes {
-		if wider(to, s.Class) {
+		if s.Rests || wider(to, s.Class) {
 			out = append(out, s)
 		}
 	}

@@ -98,6 +98,10 @@ func TestRestripeOrder(t *testing.T) {
 	if got := Restripe(stripes, narrow, 10); len(got) != 0 {
 		t.Errorf("%v become narrower", got)
 	}
+	stripes[1].Rests = true
+	if got := Restripe(stripes, narrow, 10); len(got) != 1 || got[0].Address[0] != 2 {
+		t.Errorf("of stripes that rest %v move", got)
+	}
 }
 
 // Phases follow one another without a gap, in every round of any length.
