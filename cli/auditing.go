@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"pifs/blockstore"
+	"pifs/blockstore/failpoint"
 	"pifs/fsnode"
 	"pifs/swarm"
 	"pifs/swarm/audit"
@@ -25,7 +26,7 @@ import (
 func (n *node) newAuditor() (*audit.Auditor, error) {
 	return audit.Open(audit.Options{
 		Self: n.identity, Swarm: n.book.ID(), Dir: filepath.Join(n.home.NodeDir(), "proofs"), Directory: n.book, Net: n.host, Shards: n.shards,
-		Rounds: n.rounds(), Leaves: int(min(n.book.Genesis().Params.Leaves, proof.MaxLeaves)), Alarm: n.alarm, Log: n.log,
+		Rounds: n.rounds(), Leaves: int(min(n.book.Genesis().Params.Leaves, proof.MaxLeaves)), Alarm: n.alarm, Now: failpoint.Now, Log: n.log,
 	})
 }
 

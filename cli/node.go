@@ -15,6 +15,7 @@ import (
 	cli "github.com/urfave/cli/v2"
 
 	"pifs/blockstore"
+	"pifs/blockstore/failpoint"
 	"pifs/cli/home"
 	"pifs/swarm"
 	"pifs/swarm/audit"
@@ -67,7 +68,7 @@ type node struct {
 	left    chan struct{} // closed when the home has left the swarm
 }
 
-func wallClock() int64 { return time.Now().Unix() }
+func wallClock() int64 { return failpoint.Now().Unix() }
 
 // openNode puts the home's place in its swarm in use; nil if it has joined
 // none. If serve, others can reach it, and its entry is kept up to date. The
@@ -112,7 +113,7 @@ func (n *node) openShards() (err error) {
 	p := n.book.Genesis().Params
 	n.shards, err = nodestore.Open(nodestore.Options{
 		Dir: n.home.NodeDir(), Stores: n.config.Stores, Identity: n.identity, Swarm: n.book.ID(), Capacity: n.config.Capacity,
-		Periods: decide.Lease{Lease: int64(p.Lease), Grace: int64(p.Grace), Trash: int64(p.Trash)}, Log: n.log,
+		Periods: decide.Lease{Lease: int64(p.Lease), Grace: int64(p.Grace), Trash: int64(p.Trash)}, Log: n.log, Now: wallClock,
 	})
 	if err != nil {
 		return err
@@ -225,7 +226,7 @@ func (n *node) close() error {
 
 // newEntry returns, not signed, what a home says of itself.
 func newEntry(c *home.NodeConfig, h *peer.Host) member.Entry {
-	e := member.Entry{Seq: uint64(time.Now().UnixNano())}
+	e := member.Entry{Seq: uint64(failpoint.Now().UnixNano())}
 	if c != nil {
 		e.Operator, e.Jurisdiction, e.Region, e.Capacity = c.Operator, c.Jurisdiction, c.Region, uint64(c.Capacity)
 		e.Addrs = meet.Announced(h.Addrs())

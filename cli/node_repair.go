@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"pifs/blockstore"
+	"pifs/blockstore/failpoint"
 	"pifs/swarm"
 	"pifs/swarm/decide"
 	"pifs/swarm/proof"
@@ -19,9 +20,9 @@ const repairRate = 64 << 20
 func (n *node) newRepairer() (*repair.Repairer, error) {
 	rounds := n.rounds()
 	return repair.New(repair.Options{
-		Self: n.identity.ID, View: repair.NewNetwork(n.book, n.host, n.shards, nodeWeight, n.auditor), Stripes: n.shards,
+		Self: n.identity.ID, View: repair.NewNetwork(n.book, n.host, n.shards, nodeWeight, n.auditor, failpoint.Now), Stripes: n.shards,
 		Rounds: rounds, Policy: decide.PolicyFor(rounds.Length),
-		Rate: repairRate, Expose: n.expose, Log: n.log,
+		Rate: repairRate, Expose: n.expose, Now: failpoint.Now, Log: n.log,
 	})
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	cli "github.com/urfave/cli/v2"
 
@@ -38,7 +37,7 @@ func swarmJoinAction(env Env, c *cli.Context) error {
 	if err != nil {
 		return fail(errUsage, oneLine(err), err)
 	}
-	if err := i.Ticket.Verify(i.Genesis, time.Now().Unix()-member.ClockSkew); err != nil {
+	if err := i.Ticket.Verify(i.Genesis, wallClock()-member.ClockSkew); err != nil {
 		return err
 	}
 	return withFreeHome(env, c, func(h *home.Home) error {

@@ -28,6 +28,12 @@ type outcome struct {
 // child runs a program with a deadline; at the deadline the test fails.
 func child(t *testing.T, limit time.Duration, env []string, name string, args ...string) outcome {
 	t.Helper()
+	return childIn(t, nil, limit, env, name, args...)
+}
+
+// childIn is child in a network namespace.
+func childIn(t *testing.T, in *space, limit time.Duration, env []string, name string, args ...string) outcome {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
@@ -36,7 +42,10 @@ func child(t *testing.T, limit time.Duration, env []string, name string, args ..
 	cmd.WaitDelay = 5 * time.Second
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err := cmd.Run()
+	err := in.start(cmd)
+	if err == nil {
+		err = cmd.Wait()
+	}
 	if ctx.Err() != nil {
 		t.Fatalf("%s %q did not end within %v\n%s", name, args, limit, stderr.String())
 	}
@@ -55,6 +64,7 @@ type drive struct {
 
 	program string   // empty: pifs
 	env     []string // of the commands that are run, besides PIFS_HOME
+	space   *space   // network of the commands that are run; nil: that of the test
 }
 
 // newDrive returns a drive that is not mounted yet, nor its home created.
@@ -127,7 +137,7 @@ func (d *drive) try(args ...string) outcome {
 	if d.program != "" {
 		program = d.program
 	}
-	return child(d.t, deadline, append([]string{"PIFS_HOME=" + d.home}, d.env...), program, args...)
+	return childIn(d.t, d.space, deadline, append([]string{"PIFS_HOME=" + d.home}, d.env...), program, args...)
 }
 
 // pifs runs pifs, which must succeed, and returns its stdout.

@@ -34,6 +34,8 @@ func jobs() map[string]func(args []string) error {
 		"syncPath":   func(a []string) error { return syncPath(a[0]) },
 		"untilFull":  func(a []string) error { return untilFull(a[0], number(a[1])) },
 		"fullAcked":  func(a []string) error { return verifyFull(a[0], a[1:]) },
+		"carry":      func(a []string) error { return carry(a[0], number(a[1])) },
+		"carried":    func(a []string) error { return verifyCarried(a[0], number(a[1]), number(a[2])) },
 		"churn":      func(a []string) error { return churn(a[0], int(number(a[1]))) },
 		"churned":    func(a []string) error { return churned(a[0]) },
 		"posix":      func(a []string) error { return runPosix(a[0], posix.Cases(), a[1]) },

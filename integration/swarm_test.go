@@ -23,9 +23,10 @@ import (
 // machine would have.
 type site struct {
 	*drive
-	addr string // of the node, as a multiaddr
-	cmd  *exec.Cmd
-	said *lockedBuffer
+	addr   string   // of the node, as a multiaddr
+	offers []string // flags of its init, besides
+	cmd    *exec.Cmd
+	said   *lockedBuffer
 }
 
 // lockedBuffer is what a process said so far.
@@ -74,11 +75,15 @@ func (s *site) init(jurisdiction string, flags ...string) {
 func (s *site) run(flags ...string) {
 	s.t.Helper()
 	s.said = new(lockedBuffer)
-	s.cmd = exec.Command("pifs", append([]string{"node", "run"}, flags...)...)
-	s.cmd.Env = append(os.Environ(), "PIFS_HOME="+s.home)
+	program := "pifs"
+	if s.program != "" {
+		program = s.program
+	}
+	s.cmd = exec.Command(program, append([]string{"node", "run"}, flags...)...)
+	s.cmd.Env = append(append(os.Environ(), "PIFS_HOME="+s.home), s.env...)
 	s.cmd.Dir = "/"
 	s.cmd.Stdout, s.cmd.Stderr = s.said, s.said
-	if err := s.cmd.Start(); err != nil {
+	if err := s.space.start(s.cmd); err != nil {
 		s.t.Fatal(err)
 	}
 	eventually(s.t, "the node runs", func() bool {
@@ -216,9 +221,14 @@ func founded(t *testing.T, jurisdictions ...string) []*site {
 // foundedWith is founded with rounds of another length.
 func foundedWith(t *testing.T, round string, jurisdictions ...string) []*site {
 	t.Helper()
-	sites := newSites(t, len(jurisdictions))
+	return foundedOn(t, newSites(t, len(jurisdictions)), round, jurisdictions...)
+}
+
+// foundedOn makes sites that are nothing yet the nodes of one swarm.
+func foundedOn(t *testing.T, sites []*site, round string, jurisdictions ...string) []*site {
+	t.Helper()
 	for i, s := range sites {
-		s.init(jurisdictions[i])
+		s.init(jurisdictions[i], s.offers...)
 	}
 	sites[0].pifs("swarm", "create", "--round", round, "lab")
 	sites[0].run()

@@ -30,6 +30,7 @@ type Network struct {
 	node   *node.Node
 	weight func(capacity uint64) uint32
 	proofs Proofs // nil without proofs
+	now    func() time.Time
 
 	mu     sync.Mutex
 	stores map[swarm.MemberID]*peer.Store
@@ -43,10 +44,11 @@ var (
 )
 
 // NewNetwork returns the view of a node. weight is its members' weight in
-// placement, which must be the same for everybody; proofs may be nil.
-func NewNetwork(dir member.Directory, host *peer.Host, n *node.Node, weight func(capacity uint64) uint32, proofs Proofs) *Network {
+// placement, which must be the same for everybody; proofs may be nil. now is the clock of the
+// repairer.
+func NewNetwork(dir member.Directory, host *peer.Host, n *node.Node, weight func(capacity uint64) uint32, proofs Proofs, now func() time.Time) *Network {
 	return &Network{
-		dir: dir, host: host, node: n, weight: weight, proofs: proofs,
+		dir: dir, host: host, node: n, weight: weight, proofs: proofs, now: now,
 		stores: make(map[swarm.MemberID]*peer.Store), seen: make(map[swarm.MemberID]int64), live: make(map[swarm.MemberID]bool),
 	}
 }
@@ -69,11 +71,11 @@ func (n *Network) Members() []Member {
 func (n *Network) member(e *member.Entry) Member {
 	m := Member{ID: e.ID, Operator: e.Operator, Jurisdiction: e.Jurisdiction, Weight: n.weight(e.Capacity)}
 	if e.ID == n.host.ID() {
-		m.Live, m.Proved, m.Store = true, time.Now().Unix(), own{node: n.node, self: e.ID}
+		m.Live, m.Proved, m.Store = true, n.now().Unix(), own{node: n.node, self: e.ID}
 	} else {
 		seen, known := n.seen[e.ID]
 		if !known { // it gets the time of one that has just joined
-			seen = time.Now().Unix()
+			seen = n.now().Unix()
 			n.seen[e.ID], n.live[e.ID] = seen, true
 		}
 		m.Live, m.Proved, m.Store = n.live[e.ID] && n.host.Reachable(e.ID) == nil, seen, n.store(e.ID)
@@ -117,7 +119,7 @@ func (n *Network) Refresh(ctx context.Context) {
 			defer n.mu.Unlock()
 			n.live[m.ID] = err == nil
 			if err == nil {
-				n.seen[m.ID] = time.Now().Unix()
+				n.seen[m.ID] = n.now().Unix()
 			}
 		})
 	}

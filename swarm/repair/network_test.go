@@ -82,7 +82,7 @@ func newStations(t *testing.T, count int) (stations []*station, user *peer.Host,
 	for _, s := range stations {
 		s.host.Members(addrs)
 		r, err := repair.New(repair.Options{
-			Self: s.host.ID(), View: repair.NewNetwork(all, s.host, s.node, equally, nil), Stripes: s.node,
+			Self: s.host.ID(), View: repair.NewNetwork(all, s.host, s.node, equally, nil, time.Now), Stripes: s.node,
 			Rounds: decide.Rounds{Length: 1000}, Policy: decide.Policy{MaxAge: maxAge},
 		})
 		must(t, err)
