@@ -202,6 +202,7 @@ type statusResult struct {
 	Ladder  string         `json:"ladder"`
 	MayDie  int            `json:"mayDie"` // stores that can still be lost
 	Stores  []storeLine    `json:"stores"`
+	Swarm   *swarmLine     `json:"swarm,omitempty"` // nil: the home is in none
 	Volumes []volumeStatus `json:"volumes"`
 
 	Logical    uint64 `json:"logical"`    // sum of all file sizes

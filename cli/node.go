@@ -66,6 +66,10 @@ type node struct {
 	running sync.WaitGroup
 	leaving sync.Once
 	left    chan struct{} // closed when the home has left the swarm
+
+	did      sync.Mutex
+	swept    nodestore.Swept    // since the start; guarded by did
+	scrubbed nodestore.Scrubbed // since the start; guarded by did
 }
 
 func wallClock() int64 { return failpoint.Now().Unix() }
@@ -124,7 +128,7 @@ func (n *node) openShards() (err error) {
 	if n.repairer, err = n.newRepairer(); err != nil {
 		return err
 	}
-	n.host.HandleShards(n.shards, n.shards)
+	n.host.HandleShards(served{n.shards, n.repairer}, n.shards)
 	n.host.Handle(wire.ProofProtocol, n.auditor)
 	n.running.Go(func() { n.auditor.Run(n.ctx) })
 	n.running.Go(func() { n.repairer.Run(n.ctx) })
@@ -143,7 +147,11 @@ func (n *node) sweep() {
 			return
 		case <-tick.C:
 		}
-		switch did, err := n.shards.Sweep(n.ctx); {
+		did, err := n.shards.Sweep(n.ctx)
+		n.did.Lock()
+		n.swept.Add(did)
+		n.did.Unlock()
+		switch {
 		case err != nil && n.ctx.Err() == nil:
 			n.log.Warn("sweep", "err", err)
 		case did != nodestore.Swept{}:
@@ -172,7 +180,11 @@ func (n *node) scrub() {
 		case <-n.alarmed:
 			rate = hastyRate
 		}
-		if did, err := n.shards.Scrub(n.ctx, rate); err != nil && n.ctx.Err() == nil {
+		did, err := n.shards.Scrub(n.ctx, rate)
+		n.did.Lock()
+		n.scrubbed.Add(did)
+		n.did.Unlock()
+		if err != nil && n.ctx.Err() == nil {
 			n.log.Warn("scrub", "err", err)
 		} else if did.Bad > 0 {
 			n.log.Warn("scrubbed", "shards", did.Shards, "bytes", did.Bytes, "bad", did.Bad)

@@ -16,6 +16,7 @@ import (
 	"pifs/cli/home"
 	"pifs/swarm"
 	"pifs/swarm/member"
+	nodestore "pifs/swarm/node"
 )
 
 func nodeStatusCommand(env Env) *cli.Command {
@@ -44,6 +45,9 @@ type nodeStatusResult struct {
 
 	Repair *repairLine `json:"repair,omitempty"` // told while it runs
 	Proofs *proofsLine `json:"proofs,omitempty"` // told while it runs
+
+	Swept    nodestore.Swept    `json:"swept"`    // since it started
+	Scrubbed nodestore.Scrubbed `json:"scrubbed"` // since it started
 
 	Swarm     string `json:"swarm,omitempty"` // name; empty: none was joined
 	SwarmID   string `json:"swarmID,omitempty"`
@@ -176,6 +180,9 @@ func (n *node) status(ctx context.Context, _ none, _ emitter) (nodeStatusResult,
 		return r, err
 	}
 	r.Shards, r.Stored, r.Free = used.Shards, used.Bytes, used.Free
-	r.Repair, r.Proofs = newRepairLine(n.repairer.Status()), n.proofs()
+	r.Repair, r.Proofs = n.surveyed(ctx), n.proofs()
+	n.did.Lock()
+	defer n.did.Unlock()
+	r.Swept, r.Scrubbed = n.swept, n.scrubbed
 	return r, nil
 }

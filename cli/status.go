@@ -45,6 +45,7 @@ func printStatus(out io.Writer, r statusResult) error {
 	for _, s := range r.Stores {
 		fmt.Fprintf(w, "store\t%s\t%s\t%d shards\t%s\n", s.Path, size(s.Bytes), s.Shards, s.State)
 	}
+	r.Swarm.print(w)
 	for _, v := range r.Volumes {
 		printVolume(w, v)
 	}

@@ -24,6 +24,9 @@ func (e *engine) status(ctx context.Context, _ none, emit emitter) (statusResult
 		pid, takeovers, gone := e.link.Holder()
 		r.Holder = &holderLine{PID: pid, Takeovers: takeovers, Gone: gone}
 	}
+	if e.node != nil {
+		r.Swarm = e.node.glance(ctx)
+	}
 	for _, name := range e.volumeNames() {
 		v := e.volumeStatus(ctx, name)
 		r.Volumes = append(r.Volumes, v)

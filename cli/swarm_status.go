@@ -13,6 +13,8 @@ import (
 	cli "github.com/urfave/cli/v2"
 
 	"pifs/swarm"
+	"pifs/swarm/audit"
+	"pifs/swarm/decide"
 	"pifs/swarm/member"
 	"pifs/swarm/wire"
 )
@@ -28,6 +30,12 @@ func swarmStatusCommand(env Env) *cli.Command {
 		Usage: "ask every member of the swarm how it is",
 		Description: `Compares records with each member that can be reached, now, and shows who
 answers, how fast, and over which jurisdictions and operators the room is spread.
+
+Each stripe is the task of one node, the first live one that holds a shard of it.
+What they all say of theirs is added up: how many are endangered, how many wait
+for repair, and what failure would be survived as it stands: the least that
+any of them says. What was the task of a node that does not answer, others take over
+with their next looks, one in each round. All that nodes say is their word.
 
 EXAMPLES:
    pifs swarm status
@@ -48,6 +56,8 @@ type swarmStatusResult struct {
 	Capacity      uint64       `json:"capacity"` // bytes that all nodes offer
 	Stored        uint64       `json:"stored"`   // bytes that those which answer keep
 	Free          uint64       `json:"free"`     // bytes that they would still take
+	Repair        overall      `json:"repair"`
+	Proofs        *proofsLine  `json:"proofs,omitempty"` // as this home's node saw them, if it runs one
 	Jurisdictions []domainLine `json:"jurisdictions"`
 	Operators     []domainLine `json:"operators"`
 	Members       []healthLine `json:"members"`
@@ -73,6 +83,10 @@ type healthLine struct {
 	Stored       uint64 `json:"stored"`         // bytes
 	Free         uint64 `json:"free"`           // bytes
 	Away         string `json:"away,omitempty"` // why it does not answer
+
+	Repair *repairLine `json:"repair,omitempty"` // what it says of the stripes that it looks after
+	Proved int64       `json:"proved,omitempty"` // Unix seconds: of the last round that it passed, as this home's node saw it
+	Liar   bool        `json:"liar,omitempty"`   // it signed what is false
 }
 
 func swarmStatusAction(env Env, c *cli.Context) error {
@@ -113,6 +127,7 @@ func (n *node) swarmStatus(ctx context.Context, _ none, emit emitter) (swarmStat
 		})
 	}
 	asking.Wait()
+	n.addProofs(&r)
 	r.sum()
 	return r, ctx.Err()
 }
@@ -126,6 +141,7 @@ func (n *node) ask(ctx context.Context, m memberLine) healthLine {
 		l.Answers, l.Epoch = true, n.book.Current().Header.Epoch
 		if n.shards != nil {
 			l.note(n.shards.Usage(limited, n.identity.ID))
+			l.Repair = n.surveyed(limited)
 		}
 		return l
 	}
@@ -138,8 +154,28 @@ func (n *node) ask(ctx context.Context, m memberLine) healthLine {
 	l.Answers, l.Microseconds, l.Epoch = true, time.Since(begun).Microseconds(), have.Epoch
 	if m.Capacity > 0 {
 		l.note(n.host.Store(swarm.MemberID(m.ID), nil).Used(limited))
+		l.Repair = n.surveyOf(limited, swarm.MemberID(m.ID))
 	}
 	return l
+}
+
+// addProofs adds what this home's node, if it runs one, saw of the rounds of proofs.
+func (n *node) addProofs(r *swarmStatusResult) {
+	if n.auditor == nil {
+		return
+	}
+	r.Proofs = n.proofs()
+	at := map[string]audit.NodeStatus{}
+	for _, s := range n.auditor.Status().Nodes {
+		at[string(s.ID)] = s
+	}
+	for i := range r.Members {
+		m := &r.Members[i]
+		if s := at[m.ID]; s.Ever {
+			m.Proved = n.rounds().Begins(s.Passed, decide.Commit)
+		}
+		m.Liar = at[m.ID].Wrong
+	}
 }
 
 // note notes what a node keeps, or that it would not say.
@@ -164,6 +200,7 @@ func (r *swarmStatusResult) sum() {
 			r.Answering++
 			r.Stored += m.Stored
 			r.Free += m.Free
+			r.Repair.add(m.Repair)
 		}
 		for _, d := range []*domainLine{domain(places, m.Jurisdiction), domain(operators, m.Operator)} {
 			d.Nodes++
@@ -201,6 +238,8 @@ func printSwarmStatus(out io.Writer, r swarmStatusResult) error {
 		fmt.Fprintf(w, "\tTWO HISTORIES: the founder signed records that contradict each other, %d times\n", r.Evidence)
 	}
 	r.Move.print(w)
+	r.Repair.print(w, r.Nodes)
+	r.Proofs.print(w)
 	for _, d := range r.Jurisdictions {
 		fmt.Fprintf(w, "jurisdiction\t%s\t%d of %d nodes answer\t%s, %s free\n", d.Name, d.Answering, d.Nodes, claimed(d.Capacity), claimed(d.Free))
 	}
@@ -224,14 +263,26 @@ func (m healthLine) state(epoch uint64) string {
 	case !m.Answers && len(m.Addrs) == 0:
 		return "cannot be reached from outside"
 	case !m.Answers:
-		return "away: " + m.Away
+		return "away: " + m.Away + m.proved()
 	}
 	text := fmt.Sprintf("answers in %.1f ms", float64(m.Microseconds)/1000)
 	if m.Capacity > 0 {
-		text += ", stores " + claimed(m.Stored)
+		text += fmt.Sprintf(", stores %s of %s", claimed(m.Stored), claimed(m.Capacity))
 	}
+	text += m.proved()
 	if m.Epoch != epoch {
 		text += fmt.Sprintf(", has record %d", m.Epoch)
 	}
 	return text
+}
+
+// proved says when the member last proved what it holds, if that is known.
+func (m healthLine) proved() string {
+	switch {
+	case m.Liar:
+		return ", SIGNED WHAT IS FALSE"
+	case m.Proved == 0:
+		return ""
+	}
+	return ", proved in the round of " + time.Unix(m.Proved, 0).Local().Format(time.DateTime)
 }

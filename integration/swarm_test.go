@@ -142,6 +142,12 @@ type swarmStatus struct {
 	Nodes, Answering int
 	Capacity         uint64
 	Jurisdictions    []struct{ Name string }
+	Repair           struct {
+		Told, Stripes, Endangered, Queue, Repaired int
+
+		Nodes         int `json:"survives_nodes"`
+		Jurisdictions int `json:"survives_jurisdictions"`
+	}
 }
 
 func (s *site) swarmStatus() (r swarmStatus) {
@@ -402,7 +408,7 @@ func TestNodeMetrics(t *testing.T) {
 	at := strings.Split(s.addr, "/")[2] + ":9437"
 	s.run("--metrics", at)
 	text := fetch(t, "http://"+at+"/metrics")
-	for _, want := range []string{"pifs_swarm_members 1", "pifs_swarm_member 1", "pifs_node_capacity_bytes 1.073741824e+09", "pifs_node_shards 0", "pifs_node_free_bytes ", "go_goroutines ", "process_resident_memory_bytes "} {
+	for _, want := range []string{"pifs_swarm_members 1", "pifs_swarm_member 1", "pifs_node_capacity_bytes 1.073741824e+09", "pifs_node_shards 0", "pifs_node_free_bytes ", "pifs_repair_passes_total 0", "pifs_sweep_deleted_shards_total 0", "pifs_scrub_bad_shards_total 0", "go_goroutines ", "process_resident_memory_bytes "} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the figures do not have %q", want)
 		}

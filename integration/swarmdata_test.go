@@ -69,12 +69,27 @@ func TestSwarmHeals(t *testing.T) {
 	if repaired == 0 {
 		t.Error("nobody says that it repaired anything")
 	}
+	saysWhatIsSurvived(t, user, len(left))
 	user.remount()
 	nodes[3].stop()
 	nodes[4].stop()
 	user.pifs("cache", "drop")
 	user.job(deadline, "verify", file, "9", "12582912")
 	user.umount()
+}
+
+// saysWhatIsSurvived looks at what a home is told of a swarm in which so many
+// nodes hold one shard of (3,5) each of every stripe.
+func saysWhatIsSurvived(t *testing.T, user *site, nodes int) {
+	t.Helper()
+	r := user.swarmStatus().Repair
+	if r.Told != nodes || r.Stripes < 12 || r.Endangered != 0 || r.Queue != 0 || r.Repaired == 0 || r.Nodes != 2 || r.Jurisdictions != 2 {
+		t.Errorf("what the nodes say together: %+v", r)
+	}
+	const survives = "survives any 2 nodes, any 2 operators, any 2 jurisdictions"
+	if text := user.pifs("status"); !strings.Contains(text, survives) || !strings.Contains(text, " of 7 nodes say: ") {
+		t.Errorf("pifs status does not say that it %s:\n%s", survives, text)
+	}
 }
 
 // passesOf returns how often nodes have looked after their stripes.

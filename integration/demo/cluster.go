@@ -25,6 +25,7 @@ type cluster struct {
 	*demo
 	nodes      []*machine
 	invitation string
+	healed     swarmStatus // after the nodes repaired what the dead ones had
 }
 
 // add starts a node in a jurisdiction. The first creates the swarm; the others
@@ -42,7 +43,7 @@ func (c *cluster) add(jurisdiction string) error {
 		return err
 	}
 	if len(c.nodes) == 0 {
-		err = m.pifs(ok, "swarm", "create", "demo")
+		err = m.pifs(ok, "swarm", "create", "--round", round, "demo")
 	} else {
 		err = m.pifs(ok, "swarm", "join", c.invitation)
 	}

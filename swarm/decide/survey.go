@@ -18,6 +18,16 @@ type Survey struct {
 	Weakest   blockstore.Address // a stripe of which Nodes is true
 }
 
+// Endangered counts the stripes that are to be repaired.
+func (v *Survey) Endangered() (sum int) {
+	for u, count := range v.ByUrgency {
+		if Urgency(u).Due() {
+			sum += count
+		}
+	}
+	return sum
+}
+
 // Fate is how a stripe is, and what failure it would survive: any so many
 // nodes, operators or jurisdictions at once, or −1 if fewer than k shards are
 // proved as it is.

@@ -156,9 +156,14 @@ func (n *Node) Undelete(ctx context.Context, from swarm.MemberID, ids []blocksto
 
 // Swept is what a sweep did.
 type Swept struct {
-	Orphans int64 // shards that a crash left without a claim
-	Expired int64 // claims that ended
-	Deleted int64 // shards that left the trash
+	Orphans int64 `json:"orphans"` // shards that a crash left without a claim
+	Expired int64 `json:"expired"` // claims that ended
+	Deleted int64 `json:"deleted"` // shards that left the trash
+}
+
+// Add adds what another sweep did.
+func (s *Swept) Add(o Swept) {
+	s.Orphans, s.Expired, s.Deleted = s.Orphans+o.Orphans, s.Expired+o.Expired, s.Deleted+o.Deleted
 }
 
 // sweepPage is how many rows a sweep looks at in one transaction.

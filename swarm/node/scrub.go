@@ -12,9 +12,14 @@ import (
 
 // Scrubbed is what a scrub read.
 type Scrubbed struct {
-	Shards int64
-	Bytes  int64
-	Bad    int64 // missing or damaged, those that were known included
+	Shards int64 `json:"shards"`
+	Bytes  int64 `json:"bytes"`
+	Bad    int64 `json:"bad"` // missing or damaged, those that were known included
+}
+
+// Add adds what another scrub found.
+func (s *Scrubbed) Add(o Scrubbed) {
+	s.Shards, s.Bytes, s.Bad = s.Shards+o.Shards, s.Bytes+o.Bytes, s.Bad+o.Bad
 }
 
 // scrubPage is how many shards are read between two notes of how far it got.

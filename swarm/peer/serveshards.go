@@ -59,6 +59,14 @@ func (s *shardServer) serveSmall(ctx context.Context, r *request) error {
 		})
 	case wire.OpWhich:
 		return small(r, func(m *wire.Which) (*wire.Listed, error) { return s.which(ctx, r, m) })
+	case wire.OpSurvey:
+		return small(r, func(*wire.Survey) (*wire.Surveyed, error) {
+			v, ok := s.shards.(wire.SurveyServer)
+			if !ok {
+				return nil, fmt.Errorf("operation %d: %w", r.op, errors.ErrUnsupported)
+			}
+			return v.Survey(ctx, r.from)
+		})
 	case wire.OpUsage:
 		return small(r, func(*wire.Usage) (*wire.Used, error) { return s.shards.Usage(ctx, r.from) })
 	case wire.OpRelease:

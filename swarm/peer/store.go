@@ -391,6 +391,19 @@ func (s *Store) Used(ctx context.Context) (*wire.Used, error) {
 	return used, nil
 }
 
+// Survey returns what the node says of the stripes that it looks after.
+func (s *Store) Survey(ctx context.Context) (*wire.Surveyed, error) {
+	v := new(wire.Surveyed)
+	err := s.small(ctx, wire.OpSurvey, &wire.Survey{}, v)
+	if err == nil {
+		err = v.Check()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ask node %s for its survey: %w", s.id, err)
+	}
+	return v, nil
+}
+
 // Probe reports a node that was not to be reached a moment ago. It asks nobody.
 func (s *Store) Probe(context.Context) error { return s.host.Reachable(s.id) }
 

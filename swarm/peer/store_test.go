@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -224,4 +225,40 @@ func (echo) Limit(op wire.Op, _ swarm.MemberID) int {
 
 func (echo) Serve(_ context.Context, _ wire.Op, _ swarm.MemberID, request []byte) ([]byte, error) {
 	return request, nil
+}
+
+// surveys is a node that says how its stripes are.
+type surveys struct {
+	*node
+	says atomic.Pointer[wire.Surveyed]
+}
+
+func (s *surveys) Survey(context.Context, swarm.MemberID) (*wire.Surveyed, error) {
+	return s.says.Load(), nil
+}
+
+// TestSurvey: a node's figures come as they are, and not at all if no node can
+// mean them. One that looks after no stripes says so.
+func TestSurvey(t *testing.T) {
+	user, server, _ := pair(t, overTCP)
+	ctx := context.Background()
+	if _, err := user.Store(server.ID(), nil).Survey(ctx); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("a node without surveys: %v", err)
+	}
+	user, server, n := pair(t, overTCP)
+	s := &surveys{node: n}
+	server.HandleShards(s, n)
+	store := user.Store(server.ID(), nil)
+	for _, says := range []*wire.Surveyed{{}, {Ended: 1, Passes: 2, Stripes: 1 << 48, Endangered: 1 << 48, Nodes: -1, Operators: 255, Jurisdictions: 3}} {
+		s.says.Store(says)
+		if got, err := store.Survey(ctx); err != nil || *got != *says {
+			t.Errorf("got %+v, %v for %+v", got, err, says)
+		}
+	}
+	for _, says := range []*wire.Surveyed{{Ended: -1}, {Queue: 1<<48 + 1}, {Stripes: 1, Endangered: 2}, {Nodes: -2}, {Jurisdictions: 256}} {
+		s.says.Store(says)
+		if _, err := store.Survey(ctx); !errors.Is(err, wire.ErrProtocol) {
+			t.Errorf("%+v was believed: %v", says, err)
+		}
+	}
 }

@@ -146,4 +146,5 @@ func (r *Repairer) endPass() {
 		}
 	}
 	r.passes++
+	r.ended = r.o.Now().Unix()
 }

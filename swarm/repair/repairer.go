@@ -52,6 +52,7 @@ type Repairer struct {
 	views  uint64        // how often faces changed
 	survey decide.Survey // of the last pass
 	passes uint64
+	ended  int64 // Unix seconds: when the last pass had looked at everything
 	done   Counts
 
 	malformed map[blockstore.Address]bool // stripes that nobody can repair
@@ -69,6 +70,7 @@ type Counts struct {
 type Status struct {
 	Queue     int           // stripes that wait for repair
 	Passes    uint64        // looks at everything that were ended
+	Ended     int64         // Unix seconds: when the last of them was; 0 before the first
 	Survey    decide.Survey // of the stripes that were this node's task in the last of them
 	Malformed int           // stripes that were put so that nobody can repair them
 	Counts
@@ -100,7 +102,7 @@ func New(o Options) (*Repairer, error) {
 func (r *Repairer) Status() Status {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return Status{Queue: r.queue.Len(), Passes: r.passes, Survey: r.survey, Malformed: len(r.malformed), Counts: r.done}
+	return Status{Queue: r.queue.Len(), Passes: r.passes, Ended: r.ended, Survey: r.survey, Malformed: len(r.malformed), Counts: r.done}
 }
 
 // Run makes a pass in each round, at this node's own time in it, and when

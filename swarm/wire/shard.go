@@ -25,6 +25,7 @@ const (
 	OpUndelete Op = 10 // Undelete → Undeleted
 	OpWhich    Op = 11 // Which → Listed
 	OpMend     Op = 12 // Put and a shard → Done
+	OpSurvey   Op = 13 // Survey → Surveyed
 )
 
 // Bounds of lists.
