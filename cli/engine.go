@@ -71,6 +71,7 @@ func openEngineAt(ctx context.Context, n *node, owns bool, h *home.Home, keys *h
 	e.calling, e.dismiss = context.WithCancel(e.ctx)
 	if n != nil {
 		e.watching.Go(func() { st.follow(e.ctx) })
+		e.watching.Go(func() { st.swarm.Heal(e.ctx) })
 	}
 	if err := e.rebuild(ctx); err != nil {
 		return nil, errors.Join(err, e.Close(ctx))

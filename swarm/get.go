@@ -75,14 +75,14 @@ func (s *Swarm) gather(ctx context.Context, d blockstore.Descriptor, order []*me
 	}
 	for i := 0; i < min(n, len(order)) && g.count() < want; {
 		batch := min(want-g.count(), min(n, len(order))-i)
-		s.each(batch, d.ShardSize(), func(j int) { s.take(ctx, s.Patience().Hedge, g, d, i+j, order[i+j]) })
+		s.each(batch, d.ShardSize(), func(j int) { s.take(ctx, order[i+j].hedge(), g, d, i+j, order[i+j]) })
 		i += batch
 	}
 	if g.count() < want {
 		s.each(n, d.ShardSize(), func(i int) {
 			for at, m := range order {
 				if at != i && !g.has(i) && g.count() < want && ctx.Err() == nil {
-					s.take(ctx, s.Patience().Hedge, g, d, i, m)
+					s.take(ctx, m.hedge(), g, d, i, m)
 				}
 			}
 		})
@@ -117,6 +117,9 @@ func (s *Swarm) take(ctx context.Context, limit time.Duration, g *gathered, d bl
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if err != nil {
+		if home := s.view.Load().rank(d); errors.Is(err, blockstore.ErrCorrupt) || i < len(home) && home[i] == from {
+			s.suspect(d, err) // elsewhere it need not be
+		}
 		s.buffers.Put(buf)
 		if g.cause == nil {
 			g.cause = fmt.Errorf("get shard %d: %w", i, err)

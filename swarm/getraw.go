@@ -135,7 +135,7 @@ func count(shards [][]byte) (n int) {
 func (r *rawRead) get(ctx context.Context, i, off, n int) (blockstore.Lent, error) {
 	m := r.order[i]
 	answer := make(chan blockstore.Lent, 1)
-	err := m.ask(ctx, r.s.Patience().Hedge, func() error {
+	err := m.read(ctx, m.hedge(), func() error {
 		l, err := blockstore.GetRaw(ctx, m.Store, r.d.Shards[i], off, n)
 		if err == nil {
 			answer <- l
@@ -143,6 +143,7 @@ func (r *rawRead) get(ctx context.Context, i, off, n int) (blockstore.Lent, erro
 		return err
 	})
 	if err != nil {
+		r.s.suspect(r.d, err)
 		return blockstore.Lent{}, err
 	}
 	return <-answer, nil

@@ -57,6 +57,7 @@ type member struct {
 	swarm *Swarm
 
 	compacting atomic.Bool
+	pace       pace // of reads
 
 	mu     sync.Mutex
 	failed error     // of a sync: what the store says it holds may be lost
@@ -129,13 +130,32 @@ func (m *member) place(ctx context.Context, p blockstore.Piece) error {
 	return blockstore.PutPiece(ctx, m.Store, p)
 }
 
+// hedge is how long a read waits for the member before it turns to others.
+func (m *member) hedge() time.Duration {
+	most := m.swarm.Patience().Hedge
+	if _, here := m.Store.(*Local); here {
+		return most // a disk may spin up
+	}
+	return m.pace.hedge(most)
+}
+
+// read is ask of a read, whose time is noted.
+func (m *member) read(ctx context.Context, limit time.Duration, fn func() error) error {
+	begun := time.Now()
+	err := m.ask(ctx, limit, fn)
+	if err == nil || errors.Is(err, blockstore.ErrLate) && ctx.Err() == nil {
+		m.pace.note(time.Since(begun))
+	}
+	return err
+}
+
 // get appends a shard of at most size bytes to dst. A member that is out of use
 // for writing is still asked, since the shard is checked. The store reads into
 // memory of its own, which a call that is left behind keeps.
 func (m *member) get(ctx context.Context, limit time.Duration, id blockstore.ShardID, size int, dst []byte) ([]byte, error) {
 	buf := m.swarm.buffer(size)
 	var shard []byte
-	err := m.ask(ctx, limit, func() (err error) {
+	err := m.read(ctx, limit, func() (err error) {
 		shard, err = m.Store.Get(ctx, id, (*buf)[:0])
 		return err
 	})

@@ -20,6 +20,7 @@ type Swarm struct {
 	log      *slog.Logger
 	buffers  sync.Pool // of *[]byte, for shards
 	patience atomic.Pointer[Patience]
+	suspects *suspects
 	left     atomic.Int64 // calls of members that were ever left behind
 	changing sync.RWMutex // held to replace the view, and for reading by who needs it as it is
 
@@ -34,7 +35,7 @@ func New(members []Member, ladder blockstore.Ladder, log *slog.Logger) (*Swarm, 
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	s := &Swarm{ladder: ladder, coder: blockstore.NewCoder(), log: log}
+	s := &Swarm{ladder: ladder, coder: blockstore.NewCoder(), suspects: newSuspects(), log: log}
 	s.SetPatience(PatienceWithin(0))
 	s.epoch = newSyncEpoch()
 	if err := s.SetMembers(members); err != nil {
