@@ -21,6 +21,7 @@ type sight struct {
 	d      blockstore.Descriptor
 	order  []int
 	shards []decide.Shard
+	says   []claim
 	unsure bool // somebody who answers otherwise left a question open
 }
 
@@ -48,7 +49,11 @@ func (s *scene) locate(ctx context.Context, stripes []blockstore.Descriptor) []s
 			s.ask(ctx, sights, more)
 		}
 	}
+	if more := s.doubts(sights); len(more) > 0 {
+		s.ask(ctx, sights, more)
+	}
 	for i := range sights {
+		s.settle(&sights[i])
 		s.presume(&sights[i])
 	}
 	return sights
@@ -126,7 +131,9 @@ func (s *scene) ask(ctx context.Context, sights []sight, questions map[int][]que
 				}
 				for i, q := range part {
 					if held[i] {
-						s.enter(&sights[q.stripe], q.shard, m)
+						v := &sights[q.stripe]
+						v.says = append(v.says, claim{q.shard, m})
+						s.enter(v, q.shard, m)
 					}
 				}
 				mu.Unlock()

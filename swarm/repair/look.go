@@ -54,7 +54,7 @@ func (r *Repairer) look(ctx context.Context) error {
 // lookAt looks at those of stripes that are this node's task, or whose turn is
 // not known.
 func (r *Repairer) lookAt(ctx context.Context, stripes []blockstore.Descriptor, round uint64) error {
-	s := newScene(r.o.View.Members(), r.o.Self)
+	s := r.scene()
 	now := r.o.Now().Unix()
 	views := r.noteView(s, now)
 	watched := func(d blockstore.Descriptor) bool {

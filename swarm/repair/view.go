@@ -65,6 +65,14 @@ type scene struct {
 
 	operators, jurisdictions map[string]uint32 // of those that take shards, numbered
 	self                     int
+	oldest                   int64 // Unix seconds: proofs from before count for nothing
+}
+
+// scene returns the view now.
+func (r *Repairer) scene() *scene {
+	s := newScene(r.o.View.Members(), r.o.Self)
+	s.oldest = r.o.Now().Unix() - r.o.Policy.MaxAge
+	return s
 }
 
 func newScene(members []Member, self swarm.MemberID) *scene {

@@ -46,7 +46,7 @@ func (r *Repairer) next() (d blockstore.Descriptor, urgent, ok bool) {
 // once looks at a stripe again, since others may have repaired it, and repairs
 // it if it is still due.
 func (r *Repairer) once(ctx context.Context, d blockstore.Descriptor, urgent bool) {
-	s := newScene(r.o.View.Members(), r.o.Self)
+	s := r.scene()
 	v := s.locate(ctx, []blockstore.Descriptor{d})[0]
 	if ctx.Err() != nil {
 		return
