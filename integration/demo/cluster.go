@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -108,15 +109,51 @@ func (c *cluster) eventually(what string, try func() error) error {
 	}
 }
 
-// knows waits until the mounted home knows so many nodes.
+// knows waits until the mounted home knows so many nodes. It hears of new ones
+// now and then, and at once when it asks around.
 func (c *cluster) knows(nodes int) error {
 	return c.eventually("all nodes to be known", func() error {
-		text, err := c.output(c.bin, "swarm", "nodes")
-		if n := strings.Count(text, " lab-n"); err == nil && n != nodes {
-			err = fmt.Errorf("%d of %d nodes are known", n, nodes)
+		r, err := c.swarmStatus()
+		if err == nil && r.Nodes != nodes {
+			err = fmt.Errorf("%d of %d nodes are known", r.Nodes, nodes)
 		}
 		return err
 	})
+}
+
+// swarmStatus asks all nodes how they are.
+func (c *cluster) swarmStatus() (r swarmStatus, err error) {
+	text, err := c.output(c.bin, "swarm", "status", "--json")
+	if err != nil {
+		return r, err
+	}
+	return r, json.Unmarshal([]byte(text), &r)
+}
+
+// proofs is what the demo looks at of the rounds of proofs.
+type proofs struct {
+	Passed     uint64 `json:"passed"`
+	Challenges uint64 `json:"challenges"` // the dead did not pass
+	Leaves     uint64 `json:"leaves"`
+}
+
+// proofs sums up what the nodes that run have seen of them.
+func (c *cluster) proofs() (sum proofs, err error) {
+	for _, m := range c.nodes {
+		if m.proc == nil {
+			continue
+		}
+		text, err := m.output(m.bin, "node", "status", "--json")
+		if err != nil {
+			return sum, err
+		}
+		var r struct{ Proofs proofs }
+		if err := json.Unmarshal([]byte(text), &r); err != nil {
+			return sum, err
+		}
+		sum.Passed, sum.Challenges, sum.Leaves = sum.Passed+r.Proofs.Passed, sum.Challenges+r.Proofs.Challenges, sum.Leaves+r.Proofs.Leaves
+	}
+	return sum, nil
 }
 
 // stored returns the bytes of the nodes' folders of shards.
@@ -145,5 +182,5 @@ func (c *cluster) clean() error {
 	for _, m := range c.nodes {
 		err = errors.Join(err, m.kill())
 	}
-	return err
+	return errors.Join(err, os.RemoveAll(c.base))
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -17,6 +16,7 @@ const round = "16s"
 
 // swarmStatus is what the demo looks at of pifs swarm status --json.
 type swarmStatus struct {
+	Nodes     int `json:"nodes"`
 	Answering int `json:"answering"`
 	Repair    struct {
 		Told          int    `json:"told"`
@@ -106,11 +106,8 @@ func (c *cluster) refresh() error {
 // nodes take what the dead ones held.
 func (c *cluster) heal() error {
 	return c.eventually("all shards to be rebuilt", func() error {
-		text, err := c.output(c.bin, "swarm", "status", "--json")
-		if err != nil {
-			return err
-		}
-		if err := json.Unmarshal([]byte(text), &c.healed); err != nil {
+		var err error
+		if c.healed, err = c.swarmStatus(); err != nil {
 			return err
 		}
 		r, have := c.healed.Repair, uint64(0)
@@ -141,6 +138,11 @@ func (c *cluster) tell(out io.Writer) error {
 	r := c.healed.Repair
 	mib("moved by the nodes to repair", int64(r.Bytes))
 	fmt.Fprintf(w, "shards rebuilt\t%d\t\n", r.Rebuilt)
-	fmt.Fprintf(w, "survived after the repair, as the nodes say\tany %d nodes, any %d jurisdictions\t\n", r.Nodes, r.Jurisdictions)
+	p, err := c.proofs()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "proofs passed\t%d of %d, over %d leaves of 1 KiB\t\n", p.Passed, p.Challenges, p.Leaves)
+	fmt.Fprintf(w, "survived after the repair, as the nodes say\tany %d nodes, any %d of 3 jurisdictions\t\n", r.Nodes, r.Jurisdictions)
 	return w.Flush()
 }
