@@ -22,7 +22,7 @@ const fakeSide = 5
 type fakeBackend struct {
 	mu       sync.Mutex
 	coder    *blockstore.Coder
-	class    blockstore.Class
+	classes  [2]blockstore.Class // of new stripes, by side
 	side     int // that takes new stripes: 0 or 1
 	age      uint64
 	stores   []map[blockstore.ShardID]*fakeShard
@@ -52,7 +52,7 @@ var (
 )
 
 func newFakeBackend() *fakeBackend {
-	f := &fakeBackend{coder: blockstore.NewCoder(), class: blockstore.Class{K: 3, N: 5}, down: make([]bool, fakeSide)}
+	f := &fakeBackend{coder: blockstore.NewCoder(), classes: [2]blockstore.Class{{K: 3, N: 5}, {K: 2, N: 3}}, down: make([]bool, fakeSide)}
 	for range 2 * fakeSide {
 		f.stores = append(f.stores, make(map[blockstore.ShardID]*fakeShard))
 	}
@@ -69,13 +69,13 @@ func (f *fakeBackend) setDown(n int) {
 }
 
 func (f *fakeBackend) Put(ctx context.Context, addr blockstore.Address, block []byte) (blockstore.Descriptor, int, error) {
-	d, shards, err := f.coder.Encode(f.class, addr, block)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	d, shards, err := f.coder.Encode(f.classes[f.side], addr, block)
 	if err != nil {
 		return d, 0, err
 	}
 	defer shards.Release()
-	f.mu.Lock()
-	defer f.mu.Unlock()
 	f.puts++
 	placed := 0
 	for i, id := range d.Shards {
@@ -87,7 +87,7 @@ func (f *fakeBackend) Put(ctx context.Context, addr blockstore.Address, block []
 			home[id] = &fakeShard{bytes: bytes.Clone(shards.Pieces[i])}
 		}
 	}
-	if placed < f.class.Quorum() {
+	if placed < d.Class.Quorum() {
 		return d, placed, errDown
 	}
 	return d, placed, f.late
@@ -197,11 +197,11 @@ func (f *fakeBackend) shard(d blockstore.Descriptor, i int) *fakeShard {
 	return f.stores[(1-f.side)*fakeSide+home][d.Shards[i]]
 }
 
-// turn has the other side take new stripes, in a class.
-func (f *fakeBackend) turn(c blockstore.Class) {
+// turn has the other side take new stripes.
+func (f *fakeBackend) turn() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.side, f.class = 1-f.side, c
+	f.side = 1 - f.side
 	f.age++
 }
 

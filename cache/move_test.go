@@ -10,7 +10,7 @@ import (
 	"pifs/blockstore"
 )
 
-// sideClasses are the classes in which a fake's sides take stripes: a block that
+// sideClasses are the classes in which the other side takes stripes: a block that
 // moves may keep its stripe.
 func sideClasses() []blockstore.Class {
 	return []blockstore.Class{{K: 3, N: 5}, {K: 2, N: 3}}
@@ -157,7 +157,7 @@ func TestMovedBlocksOutliveTheIndex(t *testing.T) {
 		}
 		refs, listed, addrs = append(refs, ref), append(listed, d), append(addrs, ref.Address)
 	}
-	f.turn(blockstore.Class{K: 2, N: 3})
+	f.turn()
 	if m, err := b.Move(ctx, addrs); err != nil || m.Blocks != 20 || m.Refused != nil {
 		t.Fatalf("moved %+v: %v", m, err)
 	}
