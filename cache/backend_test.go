@@ -23,11 +23,11 @@ type fakeBackend struct {
 	mu       sync.Mutex
 	coder    *blockstore.Coder
 	classes  [2]blockstore.Class // of new stripes, by side
-	side     int // that takes new stripes: 0 or 1
+	side     int                 // that takes new stripes: 0 or 1
 	age      uint64
 	stores   []map[blockstore.ShardID]*fakeShard
 	evicting func() // if not nil, Evict calls it before and after it deletes
-	late     error // of a put that was placed
+	late     error  // of a put that was placed
 	down     []bool
 	syncErr  error // what Sync says …
 	lossy    bool  // … after having lost what was not synced

@@ -134,6 +134,11 @@ func (w *world) moveAndCrash(where string) {
 		w.crash()
 		return
 	}
+	if where == "sync" { // what was put has no row, and if others take stripes then it stays
+		for i := range w.put {
+			w.litter[i] = true
+		}
+	}
 	w.stores.stores = left
 	w.reopen()
 }

@@ -35,6 +35,7 @@ CREATE TABLE arrived (
 // the index and not in it: the manifests of old heads tell where such a stripe
 // was, so who has lost the index needs to be told where it is.
 type moves struct {
+	path         string
 	db           *sql.DB
 	transactions atomic.Uint64
 	fresh        bool // it has not been told of all blocks yet: see movesOf
@@ -49,7 +50,7 @@ func openMoves(dir string, create bool) (*moves, error) {
 	}
 	m, err := openMovesDB(path)
 	if errors.Is(err, blockstore.ErrCorrupt) {
-		for _, suffix := range []string{"", "-wal", "-shm"} {
+		for _, suffix := range []string{"", "-wal", "-shm", ".mark"} {
 			if err := os.Remove(path + suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
 				return nil, fmt.Errorf("remove record of moves: %w", err)
 			}
@@ -68,16 +69,23 @@ func openMovesDB(path string) (*moves, error) {
 		return nil, err
 	}
 	f.Close()
-	m := &moves{}
+	mark, err := blockstore.TakeMark(path)
+	if err == nil && mark == blockstore.Altered {
+		err = fmt.Errorf("%w: it is not as it was closed", blockstore.ErrCorrupt)
+	}
+	if err != nil {
+		return nil, err
+	}
+	m := &moves{path: path}
 	m.db = blockstore.OpenDB(indexDSN(path, "_journal_mode=WAL&_synchronous=FULL&_txlock=immediate"), &m.transactions)
 	m.db.SetMaxOpenConns(1)
-	if err := m.prepare(); err != nil {
+	if err := m.prepare(mark == blockstore.Sound); err != nil {
 		return nil, errors.Join(sqlError(err), m.db.Close())
 	}
 	return m, nil
 }
 
-func (m *moves) prepare() error {
+func (m *moves) prepare(sound bool) error {
 	var id, version int
 	if err := m.db.QueryRow("PRAGMA application_id").Scan(&id); err != nil {
 		return err
@@ -92,6 +100,9 @@ func (m *moves) prepare() error {
 	}
 	if id != movesID || version > movesVersion {
 		return fmt.Errorf("%w: not a record of moves of version %d", blockstore.ErrCorrupt, movesVersion)
+	}
+	if sound {
+		return nil
 	}
 	var verdict string
 	err := m.db.QueryRow("PRAGMA quick_check(1)").Scan(&verdict)
@@ -202,4 +213,9 @@ func (m *moves) now(ctx context.Context, addr blockstore.Address) (*entry, error
 	return e, err
 }
 
-func (m *moves) close() error { return m.db.Close() }
+func (m *moves) close() error {
+	if err := m.db.Close(); err != nil {
+		return err
+	}
+	return blockstore.WriteMark(m.path)
+}

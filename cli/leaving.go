@@ -102,9 +102,6 @@ func (e *engine) comeHome(ctx context.Context, emit emitter) error {
 	if _, err := e.moveHere(ctx, emit); err != nil {
 		return err
 	}
-	if err := st.blocks.Drain(ctx, nil); err != nil {
-		return err
-	}
 	return st.keptHere(ctx)
 }
 

@@ -305,7 +305,8 @@ func (e *engine) swarmMove(ctx context.Context, _ none, emit emitter) (moveLine,
 	return e.moveHere(ctx, emit)
 }
 
-// moveHere moves everything, as fast as it goes, and fails if something stays.
+// moveHere moves everything, as fast as it goes, and fails if something stays, or
+// is not in full stripes then.
 func (e *engine) moveHere(ctx context.Context, emit emitter) (left moveLine, err error) {
 	total, least, stuck := int64(0), int64(-1), 0
 	for stuck < settleLimit {
@@ -313,6 +314,9 @@ func (e *engine) moveHere(ctx context.Context, emit emitter) (left moveLine, err
 			total = max(total, l.Bytes)
 			emit.progress(total-l.Bytes, total, "bytes")
 		})
+		if err == nil && left.Blocks == 0 {
+			err = e.stack.blocks.Drain(ctx, nil)
+		}
 		if err != nil || left.Blocks == 0 {
 			return left, err
 		}

@@ -14,8 +14,9 @@ func swarmMoveCommand(env Env) *cli.Command {
 		Description: `What a home stored before it joined, or when the swarm was smaller, moves to the
 nodes by itself while something of it is mounted, slowly; this command does it at
 once. Files are read and written meanwhile, and keep their roots. The home's own
-stores give up what they held once enough nodes have signed for it. When fewer than
-three nodes are left, or the home is leaving, everything moves to its own stores.
+stores give up what they held once enough nodes have signed for it, and the
+command returns when all have. When fewer than three nodes are left, or the home
+is leaving, everything moves to its own stores.
 
 EXAMPLES:
    pifs swarm move

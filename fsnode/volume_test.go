@@ -20,6 +20,7 @@ type fakeBackend struct {
 	mu     sync.Mutex
 	blocks map[blockstore.Address][]byte
 	puts   int
+	class  blockstore.Class // of new stripes; zero: (1,1)
 	fail   error
 	away   bool // too few shards of anything are to be had
 }
@@ -27,13 +28,19 @@ type fakeBackend struct {
 func (f *fakeBackend) Put(_ context.Context, addr blockstore.Address, block []byte) (blockstore.Descriptor, int, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	d := blockstore.Descriptor{Address: addr, Class: blockstore.Class{K: 1, N: 1}, Length: uint32(len(block)), Shards: []blockstore.ShardID{blockstore.ShardIDOf(block)}}
+	d := blockstore.Descriptor{Address: addr, Class: f.class, Length: uint32(len(block))}
+	if f.class.N == 0 {
+		d.Class = blockstore.Class{K: 1, N: 1}
+	}
+	for range d.Class.N {
+		d.Shards = append(d.Shards, blockstore.ShardIDOf(block))
+	}
 	if f.fail != nil {
 		return d, 0, f.fail
 	}
 	f.blocks[addr] = bytes.Clone(block)
 	f.puts++
-	return d, 1, nil
+	return d, int(d.Class.N), nil
 }
 
 func (f *fakeBackend) Get(_ context.Context, d blockstore.Descriptor, dst []byte) ([]byte, bool, error) {

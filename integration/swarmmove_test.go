@@ -85,6 +85,18 @@ func (m *mover) check(when string) {
 	}
 }
 
+// await polls for something that takes messages between nodes.
+func (m *mover) await(what string, ok func() bool) {
+	m.t.Helper()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(deadline); !ok(); <-tick.C {
+		if time.Now().After(end) {
+			m.t.Fatalf("%s: not within %v", what, deadline)
+		}
+	}
+}
+
 // classes returns the classes of a file's stripes.
 func (m *mover) classes(path string) string {
 	m.t.Helper()
@@ -111,9 +123,9 @@ func TestHomeMovesIntoSwarmAndOut(t *testing.T) {
 	user.sh(`mkdir "$D/tree"; for i in $(seq 40); do seq $((i * 700)) > "$D/tree/$i"; done`)
 	user.pifs("snapshot", "before")
 	user.sh(`rm "$D/gone"`)
-	user.job(deadline, "fill", filepath.Join(user.dir, "old"), "7", "50331648")
+	user.job(deadline, "fill", filepath.Join(user.dir, "old"), "7", "33554432")
 	user.pifs("sync", user.dir)
-	user.files["old"] = "7 50331648"
+	user.files["old"] = "7 33554432"
 	user.files[".pifs/snapshots/before/gone"] = "3 3000000"
 	for _, path := range []string{"old", "tree", "tree/40"} {
 		user.roots[path] = user.root(path)
@@ -126,7 +138,7 @@ func TestHomeMovesIntoSwarmAndOut(t *testing.T) {
 	if s := user.moveStatus(); s.Move == nil || s.Move.Home || s.Move.Blocks == 0 {
 		t.Errorf("after joining: %+v", s)
 	}
-	eventually(t, "the home's data moves by itself", func() bool { return user.moveStatus().Move.Moved > 0 })
+	user.await("the home's data moves by itself", func() bool { return user.moveStatus().Move.Moved > 0 })
 	user.kill()
 	user.mount()
 	writer := user.beside(`i=0; while [ ! -e "$END" ]; do i=$((i+1)); head -c 400000 /dev/urandom > "$D/new"
@@ -149,7 +161,7 @@ func TestHomeMovesIntoSwarmAndOut(t *testing.T) {
 		s.run()
 	}
 	agree(t, 9, append(append([]*site{}, nodes...), more...)...)
-	eventually(t, "the class of new stripes rises", func() bool { return user.moveStatus().Class == "(5,8)" })
+	user.await("the class of new stripes rises", func() bool { return user.moveStatus().Class == "(5,8)" })
 	user.pifs("swarm", "move")
 	if got := user.classes("old"); got != "(5,8):true" {
 		t.Errorf("after the swarm grew the stripes are %s", got)
