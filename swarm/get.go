@@ -36,8 +36,10 @@ func (s *Swarm) Get(ctx context.Context, d blockstore.Descriptor, dst []byte) (b
 // gathered is what could be read of a stripe.
 type gathered struct {
 	mu     sync.Mutex
-	shards [][]byte // in stripe order, nil where missing; checked by who returned them
-	cause  error    // why the first missing shard was not to be had
+	order  []*member
+	shards [][]byte     // in stripe order, nil where missing; checked by who returned them
+	silent map[int]bool // shards whose homes did not answer, or not in time
+	cause  error        // why the first missing shard was not to be had
 	lend   func(*[]byte)
 	bufs   []*[]byte
 }
@@ -65,7 +67,7 @@ func (g *gathered) count() (n int) {
 func (s *Swarm) gather(ctx context.Context, d blockstore.Descriptor, order []*member, want int) *gathered {
 	n := int(d.Class.N)
 	g := &gathered{
-		shards: make([][]byte, n),
+		order: order, shards: make([][]byte, n), silent: map[int]bool{},
 	}
 	left := s.left.Load()
 	g.lend = func(b *[]byte) {
@@ -92,13 +94,44 @@ func (s *Swarm) gather(ctx context.Context, d blockstore.Descriptor, order []*me
 }
 
 // waitForLate asks the homes of missing shards that were late once more, and
-// waits for them.
+// waits for them; far members that could not be reached are tried for a while.
 func (s *Swarm) waitForLate(ctx context.Context, g *gathered, d blockstore.Descriptor, order []*member, want int) {
-	for i := 0; i < min(len(g.shards), len(order)) && g.count() < want; i++ {
-		if _, late := order[i].lateSince(); late && !g.has(i) && ctx.Err() == nil {
+	pause := reachFirst
+	for begun := time.Now(); g.count() < want && ctx.Err() == nil; pause *= 2 {
+		again := false
+		for i := 0; i < min(len(g.shards), len(order)) && g.count() < want; i++ {
+			if g.has(i) || !g.waits(i) || ctx.Err() != nil {
+				continue
+			}
 			s.take(ctx, s.Patience().Limit, g, d, i, order[i])
+			_, here := order[i].Store.(*Local)
+			again = again || !here && g.waits(i)
 		}
+		if !again || g.count() >= want || time.Since(begun)+pause > s.Patience().Limit/reachPart {
+			return
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		}
+		timer.Stop()
 	}
+}
+
+// Far members without which a block cannot be read are tried again after
+// reachFirst, doubled each time, for a part of the patience: one that was
+// restarted, or a line that was cut, is back in a moment.
+const (
+	reachFirst = 250 * time.Millisecond
+	reachPart  = 6
+)
+
+// waits reports whether the home of shard i may have it, and did not say so.
+func (g *gathered) waits(i int) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.silent[i]
 }
 
 func (g *gathered) has(i int) bool {
@@ -116,9 +149,13 @@ func (s *Swarm) take(ctx context.Context, limit time.Duration, g *gathered, d bl
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	home := i < len(g.order) && g.order[i] == from
+	if home {
+		g.silent[i] = errors.Is(err, ErrUnreachable) || errors.Is(err, blockstore.ErrLate)
+	}
 	if err != nil {
-		if home := s.view.Load().rank(d); errors.Is(err, blockstore.ErrCorrupt) || i < len(home) && home[i] == from {
-			s.suspect(d, err) // elsewhere it need not be
+		if home || errors.Is(err, blockstore.ErrCorrupt) { // elsewhere it need not be
+			s.suspect(d, err)
 		}
 		s.buffers.Put(buf)
 		if g.cause == nil {

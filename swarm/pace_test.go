@@ -17,10 +17,14 @@ import (
 // distant is a store that takes its time.
 type distant struct {
 	*blocktest.Memory
-	takes atomic.Int64 // nanoseconds of a read
+	takes atomic.Int64              // nanoseconds of a read
+	away  atomic.Pointer[time.Time] // until when it is; nil: it is not
 }
 
 func (d *distant) Get(ctx context.Context, id blockstore.ShardID, dst []byte) ([]byte, error) {
+	if until := d.away.Load(); until != nil && time.Now().Before(*until) {
+		return nil, ErrUnreachable
+	}
 	time.Sleep(time.Duration(d.takes.Load())) // virtual
 	return d.Memory.Get(ctx, id, dst)
 }
@@ -38,7 +42,7 @@ func newDistant(t *testing.T, n int) (*Swarm, blockstore.Descriptor, []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	block := bytes.Repeat([]byte{7}, 300_000)
+	_, block := blocktest.Shard(1, 300_000)
 	d, placed, err := s.Put(t.Context(), blockstore.AddressOf(block), block)
 	if err != nil || placed != n {
 		t.Fatal(placed, err)
@@ -81,6 +85,51 @@ func TestReadsHedge(t *testing.T) {
 			if err != nil || degraded {
 				t.Errorf("read %d after it answers again: degraded %v, %v", i, degraded, err)
 			}
+		}
+	})
+}
+
+// TestReadsWaitForAll: when all members become slow at once, and when all are
+// away for a moment, a read waits for them.
+func TestReadsWaitForAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, d, block := newDistant(t, 5)
+		read := func(what string) {
+			got, _, err := s.Get(t.Context(), d, nil)
+			if err != nil || !bytes.Equal(got, block) {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		for range paceKnown {
+			read("at first")
+		}
+		for _, m := range s.view.Load().members {
+			m.Store.(*distant).takes.Store(int64(300 * time.Millisecond))
+		}
+		for range 5 {
+			read("when all are slow")
+		}
+		back := time.Now().Add(3 * time.Second)
+		for _, m := range s.view.Load().members {
+			m.Store.(*distant).away.Store(&back)
+		}
+		read("when all are away for three seconds")
+		if time.Now().Before(back) {
+			t.Error("they were not away")
+		}
+		for _, m := range s.view.Load().members {
+			m.Store.(*distant).takes.Store(0)
+		}
+		late := time.Now().Add(time.Hour)
+		for _, m := range s.view.Load().members[:3] {
+			m.Store.(*distant).away.Store(&late)
+		}
+		begun := time.Now()
+		if _, _, err := s.Get(t.Context(), d, nil); !errors.Is(err, blockstore.ErrLost) {
+			t.Errorf("with three of five away: %v", err)
+		}
+		if took := time.Since(begun); took > 10*time.Second {
+			t.Errorf("to find out took %v", took)
 		}
 	})
 }

@@ -11,7 +11,7 @@ import (
 // goals are what πFS is to reach: incompressible data, class (3,5), embedded
 // stores on one disk.
 func goals(s sizes) []report.Goal {
-	all := append(streamGoals(), fileGoals()...)
+	all := slices.Concat(streamGoals(), nodeGoals(), fileGoals())
 	return append(all, volumeGoals(s)...)
 }
 
@@ -63,6 +63,21 @@ func streamGoals() []report.Goal {
 		speedOfNull("random read 4 KiB, warm caches of the daemon", "random-read-4k-warm", report.Speed, 0.8),
 		absolute("random read 4 KiB, cold, shards read", "random-read-4k-cold", report.Reads, 4, ""),
 		absolute("random read 4 KiB, cold, time of each", "random-read-4k-cold", report.Millis, 1, " ms"),
+	}
+}
+
+// nodeGoals compare a volume on ten nodes with one on five folders.
+func nodeGoals() []report.Goal {
+	goal := func(about, workload string, q report.Quantity, limit float64) report.Goal {
+		return report.Goal{
+			About: about + ", speed of five folders", What: report.Ref{Workload: workload, Target: target.Swarm, Of: q}, AtLeast: true, Limit: limit,
+			Against: &report.Ref{Workload: workload, Target: target.Pifs, Of: q},
+		}
+	}
+	return []report.Goal{
+		goal("sequential write to ten nodes, to pifs sync", "nodes-write", report.SettledSpeed, 0.4),
+		goal("sequential read from ten nodes, cold", "nodes-read-cold", report.Speed, 0.4),
+		goal("sequential read, cold, four of ten nodes gone", "nodes-read-degraded", report.Speed, 0.3),
 	}
 }
 

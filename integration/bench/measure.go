@@ -65,7 +65,12 @@ func (b *bench) of(ctx context.Context, w *workload) ([]target.Target, error) {
 		t := b.find(name)
 		if t == nil {
 			var err error
-			if t, err = b.openFilled(ctx, name); err != nil {
+			if name == target.Swarm {
+				t, err = target.OpenSwarm(ctx, b.base, b.program)
+			} else {
+				t, err = b.openFilled(ctx, name)
+			}
+			if err != nil {
 				return nil, err
 			}
 			b.targets = append(b.targets, t)
@@ -120,7 +125,7 @@ func (b *bench) measure(ctx context.Context) ([]report.Sample, error) {
 // clean empties what the workloads of a run left.
 func (b *bench) clean(ctx context.Context) error {
 	for _, t := range b.targets {
-		if !slices.Contains(target.All(), t.Name()) {
+		if !target.Emptied(t.Name()) {
 			continue
 		}
 		trial := trial{target: t}
@@ -136,7 +141,7 @@ func (b *bench) try(ctx context.Context, w *workload, t target.Target, run int) 
 	ctx, cancel := context.WithTimeout(ctx, trialLimit)
 	defer cancel()
 	x := &trial{target: t, in: b.in, run: run, amount: w.amount}
-	if slices.Contains(target.All(), t.Name()) { // volumes of certain sizes stay as they are
+	if target.Emptied(t.Name()) {
 		if err := mkdir(ctx, x.path()); err != nil {
 			return s, err
 		}

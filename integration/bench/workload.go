@@ -117,7 +117,7 @@ func run(ctx context.Context, env []string, name string, args ...string) error {
 // workloads returns all workloads in the order in which they run.
 func workloads(s sizes) []workload {
 	return slices.Concat(
-		streaming(s), randomReads(s), randomWrites(s), creating(s), appending(s),
+		streaming(s), onNodes(s), randomReads(s), randomWrites(s), creating(s), appending(s),
 		trees(), programs(s), oneFolder(s), volumes(s), scrubbing(s))
 }
 

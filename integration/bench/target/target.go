@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -28,6 +29,10 @@ const (
 
 // All returns these names, in the order of tables.
 func All() []string { return []string{Pifs, Null, Gocryptfs, Disk} }
+
+// Emptied reports whether what workloads leave on a target is removed between
+// runs: volumes of certain sizes stay as they are.
+func Emptied(name string) bool { return name == Swarm || slices.Contains(All(), name) }
 
 // Target is something that workloads run on.
 type Target interface {
