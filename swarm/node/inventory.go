@@ -69,6 +69,15 @@ func (d *database) bad(ctx context.Context, id blockstore.ShardID) (bool, error)
 	return n > 0, nil
 }
 
+// anyBad reports whether any shard is known to be missing or damaged. Mostly none
+// is, and nobody has to look each up.
+func (d *database) anyBad(ctx context.Context) (some bool, err error) {
+	if err := d.r.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM bad)").Scan(&some); err != nil {
+		return false, fmt.Errorf("look up bad shards: %w", err)
+	}
+	return some, nil
+}
+
 // cursor returns how far something got that goes through all shards.
 func (d *database) cursor(ctx context.Context, name string) (id blockstore.ShardID, err error) {
 	var raw []byte

@@ -23,16 +23,22 @@ const nobody swarm.MemberID = ""
 // wire.WhichServer.
 func (n *Node) Which(ctx context.Context, _ swarm.MemberID, ids []blockstore.ShardID) ([]bool, error) {
 	held := make([]bool, len(ids))
+	some, err := n.db.anyBad(ctx)
+	if err != nil {
+		return nil, err
+	}
 	for i, id := range ids {
-		var err error
 		if held[i], err = n.pack(id).Has(ctx, id); err != nil {
 			return nil, err
+		}
+		if !some || !held[i] {
+			continue
 		}
 		bad, err := n.db.bad(ctx, id)
 		if err != nil {
 			return nil, err
 		}
-		held[i] = held[i] && !bad
+		held[i] = !bad
 	}
 	return held, nil
 }
