@@ -81,10 +81,11 @@ func (s *Swarm) gather(ctx context.Context, d blockstore.Descriptor, order []*me
 		i += batch
 	}
 	if g.count() < want {
+		ranks := g.likely(len(order))
 		s.each(n, d.ShardSize(), func(i int) {
-			for at, m := range order {
+			for _, at := range ranks {
 				if at != i && !g.has(i) && g.count() < want && ctx.Err() == nil {
-					s.take(ctx, m.hedge(), g, d, i, m)
+					s.take(ctx, order[at].hedge(), g, d, i, order[at])
 				}
 			}
 		})
@@ -132,6 +133,22 @@ func (g *gathered) waits(i int) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.silent[i]
+}
+
+// likely returns the ranks of all members, those last that gave the shard of which
+// they are the home: whoever repairs puts no second one there.
+func (g *gathered) likely(members int) (ranks []int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var gave []int
+	for at := range members {
+		if at < len(g.shards) && g.shards[at] != nil {
+			gave = append(gave, at)
+		} else {
+			ranks = append(ranks, at)
+		}
+	}
+	return append(ranks, gave...)
 }
 
 func (g *gathered) has(i int) bool {
