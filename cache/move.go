@@ -247,6 +247,14 @@ func stripesOf(rows []*entry) (out []blockstore.Descriptor) {
 	return out
 }
 
+// AwaitPuts returns when every block whose put began before has its row, which the
+// next Sync makes durable: who changed where blocks go then knows of all that went
+// elsewhere.
+func (b *Blocks) AwaitPuts() {
+	b.placing.Lock()
+	defer b.placing.Unlock()
+}
+
 // FinishMoves goes on with what a crash, or a store that was away, left of moves:
 // shards of stripes that have moved are deleted where they were.
 func (b *Blocks) FinishMoves(ctx context.Context) error {

@@ -36,6 +36,8 @@ func (st *stack) setLeaving(on bool) error {
 	}
 	st.leaving.Store(on)
 	st.regroup()
+	st.blocks.AwaitPuts()
+	st.blocks.Retry()
 	return nil
 }
 

@@ -209,6 +209,9 @@ func (e *engine) moveAll(ctx context.Context, todo []decide.Cold, left *moveLine
 // altogether.
 func (e *engine) unsettled(ctx context.Context) (todo []decide.Cold, left moveLine, err error) {
 	st := e.stack
+	if err := st.blocks.Sync(ctx); err != nil { // rows that wait are not looked at
+		return nil, left, fmt.Errorf("look for stripes to move: %w", err)
+	}
 	to := st.swarm.Class()
 	left.Class, left.Home = to.String(), !st.outside()
 	at := map[blockstore.Address]int{}
@@ -310,15 +313,17 @@ func (e *engine) swarmMove(ctx context.Context, _ none, emit emitter) (moveLine,
 func (e *engine) moveHere(ctx context.Context, emit emitter) (left moveLine, err error) {
 	total, least, stuck := int64(0), int64(-1), 0
 	for stuck < settleLimit {
+		// What waits in the outbox goes to where new stripes go as well.
+		waits := e.stack.blocks.Drain(ctx, nil)
 		left, err = e.movePass(ctx, func(int64) error { return ctx.Err() }, func(l moveLine) {
 			total = max(total, l.Bytes)
 			emit.progress(total-l.Bytes, total, "bytes")
 		})
-		if err == nil && left.Blocks == 0 {
-			err = e.stack.blocks.Drain(ctx, nil)
+		if err == nil && left.Blocks == 0 && total > 0 {
+			waits = e.stack.blocks.Drain(ctx, nil)
 		}
 		if err != nil || left.Blocks == 0 {
-			return left, err
+			return left, errors.Join(err, waits)
 		}
 		if stuck++; least < 0 || left.Blocks < least {
 			least, stuck = left.Blocks, 0

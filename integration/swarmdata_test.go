@@ -9,10 +9,12 @@ import (
 
 // TestSwarmStoresFiles has a home that is no node put a file into a swarm of
 // five. Every node keeps some of it; with two of them switched off and nothing in
-// the cache it reads back. The home takes everything with it when it leaves.
+// the cache it reads back. The home takes everything with it when it leaves, and does
+// not begin to as long as its own disks have no room for that.
 func TestSwarmStoresFiles(t *testing.T) {
 	nodes := founded(t, "DE", "CH", "JP", "US", "BR")
-	user := newSites(t, 1)[0]
+	user := &site{drive: onDisks(t, 0, [5]int{32, 32, 32, 32, 32})}
+	user.umount()
 	user.pifs("swarm", "join", strings.TrimSpace(nodes[0].pifs("swarm", "invite")))
 	user.mount()
 	const size = 24 << 20
@@ -35,7 +37,18 @@ func TestSwarmStoresFiles(t *testing.T) {
 	user.pifs("cache", "drop")
 	user.job(deadline, "verify", filepath.Join(user.dir, "file"), "7", "25165824")
 	user.umount()
+	user.sh(`for disk in "$H"/../store?; do head -c 25165824 /dev/zero > "$disk/other"; done`)
+	if o := user.try("swarm", "leave"); o.status != 8 || !strings.Contains(o.stderr, "its own stores have room for") {
+		t.Errorf("leaving without room: status %d: %s", o.status, o.stderr)
+	}
+	if s := user.moveStatus(); s.Move == nil || s.Move.Home || s.Move.Blocks != 0 {
+		t.Errorf("after that: %+v", s.Move)
+	}
+	user.sh(`rm "$H"/../store?/other`)
 	user.pifs("swarm", "leave")
+	for _, i := range []int{0, 2, 4} {
+		nodes[i].stop()
+	}
 	user.mount()
 	user.job(deadline, "verify", filepath.Join(user.dir, "file"), "7", "25165824")
 	user.umount()

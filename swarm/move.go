@@ -59,6 +59,11 @@ func (m *member) count(ctx context.Context, ids []blockstore.ShardID) (n int, er
 	answer := make(chan int, 1)
 	err = m.ask(ctx, m.swarm.Patience().Hedge, func() error {
 		n := 0
+		if sizer, ok := m.Store.(blockstore.Sizer); ok { // one that is empty is so for all
+			if u, err := sizer.Usage(ctx); err == nil && u.Shards == 0 {
+				ids = nil
+			}
+		}
 		for i, id := range ids {
 			if slices.Contains(ids[:i], id) {
 				continue // copies are one shard to a store
