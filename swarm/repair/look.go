@@ -65,11 +65,14 @@ func (r *Repairer) lookAt(ctx context.Context, stripes []blockstore.Descriptor, 
 		if err := ctx.Err(); err != nil {
 			return err // half an answer looks like a loss
 		}
-		turn := s.turn(v)
-		again := (turn == r.o.Self || watched(v.d)) && r.consider(s, v, now) || v.unsure
-		r.remember(v.d.Address, sighting{
-			turn: turn, fate: r.o.Policy.Fate(v.d.Class, v.shards, s.nodes, now), again: again, views: views, round: round,
-		})
+		turn, fate, due := s.turn(v), r.o.Policy.Fate(v.d.Class, v.shards, s.nodes, now), false
+		if turn == r.o.Self || watched(v.d) {
+			var urgency decide.Urgency
+			if urgency, due = r.consider(s, v, now); due {
+				fate.Urgency = max(fate.Urgency, urgency) // it knows caps, and of two shards at one member
+			}
+		}
+		r.remember(v.d.Address, sighting{turn: turn, fate: fate, again: due || v.unsure, views: views, round: round})
 	}
 	return nil
 }

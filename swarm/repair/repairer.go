@@ -158,14 +158,14 @@ func (r *Repairer) Pass(ctx context.Context) error {
 }
 
 // consider queues a stripe if it is due, and forgets it if it is not.
-func (r *Repairer) consider(s *scene, v sight, now int64) (due bool) {
+func (r *Repairer) consider(s *scene, v sight, now int64) (u decide.Urgency, due bool) {
 	plan := r.plan(s, v, now)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !plan.Due() || r.malformed[v.d.Address] {
 		r.queue.Remove(v.d.Address)
 		delete(r.known, v.d.Address)
-		return false
+		return plan.Urgency, false
 	}
 	task := decide.Task{Address: v.d.Address, Urgency: plan.Urgency, Margin: plan.Margin, Since: now, Cost: cost(v.d, plan)}
 	if r.queue.Put(task) {
@@ -174,7 +174,7 @@ func (r *Repairer) consider(s *scene, v sight, now int64) (due bool) {
 	if len(r.known) > 2*queueLimit {
 		r.forget()
 	}
-	return true
+	return plan.Urgency, true
 }
 
 // forget drops descriptors of stripes that gave way to others.
