@@ -90,6 +90,10 @@ func printNodeAudit(env Env, c *cli.Context, r nodeAuditResult) error {
 		if n.Why != "" {
 			fmt.Fprintf(w, "\twhy\t%s\n", n.Why)
 		}
+		if n.Root != "" && n.Held == 0 {
+			fmt.Fprintf(w, "\tstated\tthat it holds nothing, in round %d\n", n.Round)
+			continue
+		}
 		if n.Root != "" {
 			fmt.Fprintf(w, "\tstated\t%s in %d leaves, in round %d; root %s\n", claimed(n.Held*1024), n.Held, n.Round, n.Root)
 			fmt.Fprintf(w, "\tasked\t%d leaves, drawn from %s\n", n.Asked, n.Beacon)
