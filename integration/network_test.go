@@ -197,7 +197,7 @@ func TestWrongClocks(t *testing.T) {
 	user.pifs("swarm", "join", strings.TrimSpace(nodes[0].pifs("swarm", "invite")))
 	user.mount()
 	l := user.carry(0)
-	before(t, 2*time.Minute, "the others prove what they hold", func() bool { return nodes[0].node().Proofs.Recent >= 3 })
+	before(t, 4*time.Minute, "the others prove what they hold", func() bool { return nodes[0].node().Proofs.Recent >= 3 })
 	end := l.end()
 	for _, n := range nodes {
 		if p := n.node().Proofs; p.Convicted != 0 {
